@@ -1,0 +1,79 @@
+"""The sink contract: where records go, and what a sink promises about them.
+
+A `Sink` is opened once for each batch and gives a `Writer`. The pipeline then goes
+open → what do you hold → write(block), as often as needed → commit → close.
+
+1. `Sink.open` may be called for several batches at once; of one batch there is one writer at a time.
+2. `Writer.held` is what the writer already holds durably, by custom_id; the pipeline delivers the others only.
+3. When `write` returns, the writer owns the block: it may buffer it, but must have it durable when `commit` returns.
+   `write` is never called concurrently on one writer. Slowness is fine: it slows this batch's download only.
+4. `commit` is called once, after the pipeline has proved the batch complete, and makes it final.
+5. `close` is always called last, after an error or a cancellation too, and must leave no thread, task or file
+   open; a writer closed without a commit keeps what it can, so that the next run delivers only the rest.
+
+Whatever a sink raises ends this batch with a clear report and harms no other. Raise `SinkError` with a sentence that
+says what to do; anything else is reported with its type.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamer.api.types import Batch
+    from streamer.results.accounting import Tally
+    from streamer.results.block import Block
+
+
+class Writer(ABC):
+    """A sink opened for one batch."""
+
+    #: Where the records of this batch go, for people: a path, a table, a callable's name.
+    destination: str = ""
+
+    #: True when an earlier run committed this batch; then the pipeline checks `held` and delivers nothing.
+    committed: bool = False
+
+    def __init__(self, held: Tally) -> None:
+        #: What is durably held of this batch, from earlier runs.
+        self.held = held
+
+    @abstractmethod
+    async def write(self, block: Block) -> None:
+        """Take the records of `block`; none of them is held yet."""
+
+    @abstractmethod
+    async def commit(self) -> None:
+        """Make the batch final: it has been proved complete."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of everything; called exactly once, whatever happened."""
+
+
+class PartWriter(Writer):
+    """A writer that can also take a record too long to be held in memory, in parts."""
+
+    @abstractmethod
+    async def write_part(self, part: bytes) -> None:
+        """Take the next bytes of the one long record that is under way; the first call begins it."""
+
+    @abstractmethod
+    async def end_parts(self, *, keep: bool) -> None:
+        """End the long record: keep it, or forget every part of it (it broke off, or is held already)."""
+
+
+class Sink(ABC):
+    """Where the records of batches go. A new sink is one class, one file, one entry point (`streamer.sinks`)."""
+
+    @abstractmethod
+    async def open(self, batch: Batch) -> Writer:
+        """Open a writer for `batch`, finding out what is already held of it.
+
+        Raises:
+            SinkError: the target cannot be used.
+        """
+
+    async def close(self) -> None:  # noqa: B027 - most sinks own nothing beyond their writers
+        """Let go of what the writers share; called once, after the last writer is closed."""
