@@ -1,0 +1,95 @@
+"""What a run did: a report for each batch and one for the run, live while it runs and as JSON in the end."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from streamer.api.types import Batch
+from streamer.results.accounting import Tokens
+
+
+class Outcome(StrEnum):
+    """What became of a batch in this run."""
+
+    WAITING = "waiting"  #: not ended yet
+    STREAMING = "streaming"  #: its records are on their way
+    DELIVERED = "delivered"  #: every record is in every sink, proved by the counts
+    ALREADY_DELIVERED = "already_delivered"  #: an earlier run delivered it; nothing was downloaded
+    INCOMPLETE = "incomplete"  #: records are missing, too many, or could not be decoded
+    FAILED = "failed"  #: not delivered; `error` says why
+
+
+class BatchReport(msgspec.Struct, kw_only=True):
+    """What became of one batch. Counters are live: they grow while the records stream."""
+
+    batch_id: str
+    outcome: Outcome = Outcome.WAITING
+    expected: int = 0  # records the batch has, by its request_counts
+    distinct: int = 0  # distinct custom_ids that are delivered, those of earlier runs included
+    records: dict[str, int] = {}  # those, by type
+    errors: dict[str, int] = {}  # errored records that came in this run, by the API's error type
+    duplicates: int = 0  # records whose custom_id had come before in the same download
+    rejected: int = 0  # records that could not be decoded
+    bytes: int = 0  # bytes of results received, decoded, over all downloads of this run
+    downloads: int = 0  # how often the results were asked for
+    seconds: float = 0.0  # from opening the sinks to closing them
+    usage: dict[str, Tokens] = {}  # tokens by model, of the records that came in this run
+    destinations: list[str] = []  # where the records are, one for each sink
+    error: str = ""  # why it is incomplete or failed, in one sentence
+
+    @property
+    def complete(self) -> bool:
+        """Whether every record of the batch is delivered."""
+        return self.outcome in {Outcome.DELIVERED, Outcome.ALREADY_DELIVERED}
+
+
+class RunReport(msgspec.Struct, kw_only=True):
+    """What a run did."""
+
+    batches: list[BatchReport] = []
+    seconds: float = 0.0
+    requests: int = 0  # HTTP requests sent, retries included
+    retries: int = 0  # of those, requests repeated after a fault
+
+    @property
+    def complete(self) -> bool:
+        """Whether every record of every batch is delivered."""
+        return all(report.complete for report in self.batches)
+
+    @property
+    def records(self) -> dict[str, int]:
+        """Records of all batches by type."""
+        total: dict[str, int] = {}
+        for report in self.batches:
+            for name, n in report.records.items():
+                total[name] = total.get(name, 0) + n
+        return total
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of results received, of all batches."""
+        return sum(report.bytes for report in self.batches)
+
+    @property
+    def usage(self) -> dict[str, Tokens]:
+        """Tokens of all batches by model."""
+        total: dict[str, Tokens] = {}
+        for report in self.batches:
+            for model, tokens in report.usage.items():
+                total.setdefault(model, Tokens()).add(tokens)
+        return total
+
+
+class Observer:
+    """What a run tells while it runs; override what you want to hear. Calls come from the event loop: return fast."""
+
+    def polled(self, batch: Batch) -> None:
+        """`batch` was asked for and stands as it says."""
+
+    def started(self, batch: Batch, report: BatchReport) -> None:
+        """The records of `batch` begin to stream; `report` is live from now on."""
+
+    def finished(self, report: BatchReport) -> None:
+        """This batch is done with, one way or the other."""

@@ -1,0 +1,173 @@
+"""What came, counted: distinct custom_ids by type, tokens by model, and whether that proves a batch complete.
+
+Pure functions over data: no I/O, no clock. A clean end of the transfer proves nothing (the results endpoint promises
+neither a length nor an order), so the proof is arithmetic: the distinct custom_ids number what the batch's
+`request_counts` say, type by type.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from sys import intern
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from streamer.api.types import RESULT_TYPES, RequestCounts
+
+if TYPE_CHECKING:
+    from streamer.api.types import Usage
+    from streamer.results.record import Head
+
+
+class Tokens(msgspec.Struct):
+    """Tokens used by the records of one model, summed; `requests` is how many records reported usage."""
+
+    requests: int = 0
+    input: int = 0  # neither read from nor written to the cache
+    output: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    cache_read: int = 0
+    thinking: int = 0  # a part of output
+    web_searches: int = 0  # calls, not tokens
+
+    def add_usage(self, usage: Usage) -> None:
+        """Count one record's usage."""
+        self.requests += 1
+        self.input += usage.input_tokens
+        self.output += usage.output_tokens
+        written = usage.cache_creation_input_tokens
+        if written:
+            split = usage.cache_creation
+            hour = split.ephemeral_1h_input_tokens if split is not None else 0
+            self.cache_write_1h += hour
+            self.cache_write_5m += written - hour  # five minutes is the API's default time to live
+        self.cache_read += usage.cache_read_input_tokens or 0
+        if usage.output_tokens_details is not None:
+            self.thinking += usage.output_tokens_details.thinking_tokens
+        if usage.server_tool_use is not None:
+            self.web_searches += usage.server_tool_use.web_search_requests
+
+    def add(self, other: Tokens) -> None:
+        """Count what another sum holds."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class Tally:
+    """The distinct records of one batch, counted as they pass.
+
+    A batch has at most 100,000 records, so the ids are bounded (about 15 MB). A download that is begun again brings
+    known ids once more: call `begin_pass` first, so that those are not taken for duplicates.
+    """
+
+    def __init__(self) -> None:
+        self.ids: dict[str, str] = {}  # custom_id -> type of the first record that carried it
+        self.types: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()  # errored records by the API's error type
+        self.usage: dict[str, Tokens] = {}  # by model
+        self.duplicates = 0  # records whose custom_id had already come in the same pass
+        self._passed: set[str] | None = None  # the ids of this pass; None while that is `ids` itself
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"<Tally {len(self):,} distinct ids, {dict(self.types)}, {self.duplicates:,} duplicates>"
+
+    def begin_pass(self) -> None:
+        """The records are about to come from the first one again."""
+        self._passed = set() if self.ids else None
+        self.duplicates = 0
+
+    def add(self, heads: list[Head]) -> list[bool] | None:
+        """Count records, and say which of them are new; None when all are."""
+        ids = [head.custom_id for head in heads]
+        if self.ids.keys().isdisjoint(ids) and len(set(ids)) == len(ids):
+            self._count(heads)
+            if self._passed is not None:
+                self._passed.update(ids)
+            return None
+        return [self._add_one(head) for head in heads]
+
+    def _add_one(self, head: Head) -> bool:
+        custom_id = head.custom_id
+        known = custom_id in self.ids
+        if self._passed is None:
+            self.duplicates += known
+        else:
+            self.duplicates += custom_id in self._passed
+            self._passed.add(custom_id)
+        if not known:
+            self._count([head])
+        return not known
+
+    def _count(self, heads: list[Head]) -> None:
+        types = [intern(head.result.type) for head in heads]
+        self.ids.update(zip([head.custom_id for head in heads], types, strict=True))
+        self.types.update(types)
+        for head in heads:
+            message = head.result.message
+            if message is not None:
+                if message.usage is not None:
+                    tokens = self.usage.get(message.model)
+                    if tokens is None:
+                        tokens = self.usage[message.model] = Tokens()
+                    tokens.add_usage(message.usage)
+            elif head.result.error is not None and head.result.error.error is not None:
+                self.errors[head.result.error.error.type] += 1
+
+    def types_with(self, held: Tally) -> Counter[str]:
+        """Records by type, of those counted here and those `held`, each custom_id once."""
+        types = self.types.copy()
+        types.update(held.ids[custom_id] for custom_id in held.ids.keys() - self.ids.keys())
+        return types
+
+
+def expected(counts: RequestCounts, only: Iterable[str] | None = None) -> dict[str, int]:
+    """How many records of each type a batch must have; only those of the types `only`, when given."""
+    by_type = {name: getattr(counts, name) for name in RESULT_TYPES}
+    return by_type if only is None else {name: n for name, n in by_type.items() if name in set(only)}
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Whether the records that came prove a batch complete."""
+
+    expected: int  # distinct custom_ids that must come
+    received: int  # distinct custom_ids that came
+    missing: dict[str, int]  # by type: how many fewer came than the counts say
+    surplus: dict[str, int]  # by type: how many more came
+    unknown: int  # records of types not known here, for which there is no count
+
+    @property
+    def complete(self) -> bool:
+        """Every count is met; a record of an unknown type may stand for one missing from a known type."""
+        return not self.surplus and sum(self.missing.values()) <= self.unknown
+
+    def __str__(self) -> str:
+        if self.complete:
+            return f"all {self.received:,} records"
+        differences = [f"{n:,} {name} missing" for name, n in self.missing.items()]
+        differences += [f"{n:,} {name} too many" for name, n in self.surplus.items()]
+        return f"got {self.received:,} of {self.expected:,} records ({', '.join(differences)})"
+
+
+def verify(counts: RequestCounts, types: Mapping[str, int]) -> Verdict:
+    """Hold what came, by type, against what the batch says it has.
+
+    >>> str(verify(RequestCounts(succeeded=3, errored=1), {"succeeded": 2, "errored": 1}))
+    'got 3 of 4 records (1 succeeded missing)'
+    """
+    wanted = expected(counts)
+    if counts.processing:  # an ended batch has none; if it says so, the records cannot be all there
+        wanted["processing"] = counts.processing
+    differences = {name: types.get(name, 0) - n for name, n in wanted.items()}
+    return Verdict(
+        expected=counts.total,
+        received=sum(types.values()),
+        missing={name: -n for name, n in differences.items() if n < 0},
+        surplus={name: n for name, n in differences.items() if n > 0},
+        unknown=sum(n for name, n in types.items() if name not in wanted),
+    )
