@@ -1,0 +1,169 @@
+"""Who is being watched, when each is due, and what an answer about one means. Plain functions over data.
+
+What can become of a watched batch: `Ended`, with results to stream; or `Lost`, with the reason: unknown (never seen:
+mistyped, of another workspace, or deleted before), deleted (seen, then gone), archived (results are kept 29 days),
+or ended without results to fetch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
+
+from streamer.api.errors import NotFoundError, ResultsError, StreamerError
+
+if TYPE_CHECKING:
+    from streamer.api.clock import Clock
+    from streamer.api.types import Batch
+
+log = logging.getLogger("streamer.watch")
+
+POLL_INTERVAL = 10.0  # seconds; the hint that the API itself gave in 2025 (retry-after: 10)
+SLOWEST = 60.0  # seconds between two questions about an old batch
+AGE_SHARE = 0.1  # a batch is asked for again after a tenth of its age: its end is noticed at most 10 % late
+COALESCE = 0.2  # batches due within this share of their interval are asked for in the same round
+UNKNOWN_GRACE = 15.0  # seconds; the API has answered 404 for batches that it had just created,
+MISSING_GRACE = 120.0  # seconds; and for a while in mid-life (anthropics/anthropic-sdk-python#1432)
+URL_GRACE = 120.0  # seconds that an ended batch may have no results_url
+MISSING_PAUSE = 5.0  # seconds between two questions while one of the graces runs
+
+
+class Ended(NamedTuple):
+    """Every record of this batch is final and can be fetched."""
+
+    batch: Batch
+
+
+class Lost(NamedTuple):
+    """There is nothing to fetch for this batch, for the reason in `error`."""
+
+    batch_id: str
+    error: StreamerError
+
+
+def pause(age: float, *, interval: float, hint: float | None, random: Random) -> float:
+    """Seconds until a batch that is `age` seconds old is asked for again; never sooner than the server's `hint`.
+
+    >>> [round(pause(age, interval=10, hint=None, random=Random(1))) for age in (0, 300, 7200)]
+    [10, 31, 62]
+    """
+    shortest = max(interval, hint or 0.0)
+    return max(shortest, min(age * AGE_SHARE, SLOWEST)) * random.uniform(1.0, 1.2)
+
+
+@dataclass(slots=True)
+class _Watched:
+    due: float  # on the monotonic clock
+    born: float  # likewise: when it was created, as far as known
+    interval: float = 0.0  # the pause that `due` was set with
+    seen: bool = False
+    waiting_since: float | None = None  # it could not be found, or has ended without a results_url
+
+
+class Roster:
+    """The watched batches and the rules of their lives."""
+
+    def __init__(self, *, interval: float, clock: Clock, random: Random) -> None:
+        self.interval = interval  # seconds: the shortest pause between two questions about a batch
+        self.hint: float | None = None  # seconds: the newest `retry-after` that came with a 200
+        self._clock = clock
+        self._random = random
+        self._watched: dict[str, _Watched] = {}
+        self._asked: set[str] = set()  # every id that was ever watched
+        self._listed: set[str] = set()  # every id that the workspace's list has shown
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def __contains__(self, batch_id: object) -> bool:
+        return batch_id in self._watched
+
+    def __repr__(self) -> str:
+        return f"<Roster {len(self):,} watched, {len(self._asked):,} so far>"
+
+    def add(self, batch_id: str) -> None:
+        """Watch one more batch, from now on; one that was watched before is not watched again."""
+        if batch_id not in self._asked:
+            now = self._clock.monotonic()
+            self._asked.add(batch_id)
+            self._watched[batch_id] = _Watched(due=now, born=now)
+
+    def listed(self, batch_id: str) -> bool:
+        """Whether the workspace's list has shown this batch before."""
+        return batch_id in self._listed
+
+    def list(self, batch_id: str, *, watch: bool) -> None:
+        """The workspace's list shows this batch for the first time; watch it, if that is wanted."""
+        self._listed.add(batch_id)
+        if watch:
+            self.add(batch_id)
+
+    def due(self) -> Sequence[str]:
+        """The batches to ask for now."""
+        now = self._clock.monotonic()
+        return [i for i, one in self._watched.items() if one.due - one.interval * COALESCE <= now]
+
+    def wait(self) -> float:
+        """Seconds until the next batch is due."""
+        soonest = min((one.due for one in self._watched.values()), default=0.0)
+        return max(0.0, soonest - self._clock.monotonic())
+
+    def update(self, batch: Batch) -> Ended | Lost | None:
+        """Take an answer about a watched batch; its outcome, when there is one."""
+        one, now = self._watched[batch.id], self._clock.monotonic()
+        if not one.seen:
+            one.seen = True
+            if batch.created_at is not None:
+                one.born = now - max(0.0, (self._clock.now() - batch.created_at).total_seconds())
+        if batch.archived_at is not None:
+            when = f"{batch.archived_at:%Y-%m-%d %H:%M} UTC"
+            return self._lost(batch.id, f"its results are gone since {when}: they are kept 29 days from its creation")
+        if batch.ended:
+            if batch.results_url is not None:
+                del self._watched[batch.id]
+                return Ended(batch)
+            return self._wait_or_lose(
+                batch.id,
+                URL_GRACE,
+                ResultsError(f"it has ended, but for {URL_GRACE:.0f} s the server named no results_url"),
+            )
+        if batch.processing_status not in {"in_progress", "canceling"}:
+            extra = {"action": "unknown_status", "batch_id": batch.id}
+            log.warning("%s has the unknown status %r: watching on", batch.id, batch.processing_status, extra=extra)
+        one.waiting_since = None
+        one.interval = pause(now - one.born, interval=self.interval, hint=self.hint, random=self._random)
+        one.due = now + one.interval
+        return None
+
+    def missing(self, batch_id: str, error: NotFoundError) -> Lost | None:
+        """The server says that there is no such batch: believe it after a while."""
+        if not self._watched[batch_id].seen:
+            return self._wait_or_lose(batch_id, UNKNOWN_GRACE, error)
+        return self._wait_or_lose(batch_id, MISSING_GRACE, ResultsError("it was deleted while it was being watched"))
+
+    def refuse(self, batch_id: str, error: StreamerError) -> Lost:
+        """This batch cannot be asked for at all."""
+        del self._watched[batch_id]
+        return Lost(batch_id, error)
+
+    def postpone(self, batch_id: str) -> None:
+        """No answer came about this batch: ask again after the usual pause."""
+        one = self._watched[batch_id]
+        one.interval = pause(0.0, interval=self.interval, hint=self.hint, random=self._random)
+        one.due = self._clock.monotonic() + one.interval
+
+    def _wait_or_lose(self, batch_id: str, grace: float, error: StreamerError) -> Lost | None:
+        one, now = self._watched[batch_id], self._clock.monotonic()
+        if one.waiting_since is None:
+            one.waiting_since = now
+        elif now - one.waiting_since >= grace:
+            return self.refuse(batch_id, error)
+        one.interval = min(self.interval, MISSING_PAUSE)
+        one.due = now + one.interval
+        return None
+
+    def _lost(self, batch_id: str, reason: str) -> Lost:
+        return self.refuse(batch_id, ResultsError(reason))

@@ -1,0 +1,222 @@
+"""Follow any number of batches until each has ended, at the cost of a few requests a round.
+
+A round asks for the batches that are due (`roster`), in the requests that cost least (`sweep`); answers come from list
+pages and single retrieves alike. Nothing here waits for a download.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING
+
+from streamer.api.clock import Clock, SystemClock
+from streamer.api.errors import (
+    ApiError,
+    AuthenticationError,
+    ConfigurationError,
+    NotFoundError,
+    TransportError,
+)
+from streamer.api.types import Batch, BatchPage
+from streamer.roster import POLL_INTERVAL, Ended, Lost, Roster
+from streamer.sweep import PAGE_LIMIT, Page, Single, Sweep
+
+if TYPE_CHECKING:
+    from streamer.api.client import Client, Polled
+
+    from streamer.report import Observer
+
+log = logging.getLogger("streamer.watch")
+
+PATIENCE = 3600.0  # seconds without any usable answer after which watching is given up
+SIMULTANEOUS = 8  # requests of one round under way at once
+
+OLDEST_IN_PROGRESS = timedelta(hours=25)  # a batch expires after 24 hours
+
+Answer = BatchPage | Batch | ApiError | TransportError | ConfigurationError
+
+
+async def watch(
+    client: Client,
+    batch_ids: Iterable[str] = (),
+    *,
+    everything: bool = False,
+    follow: bool = False,
+    poll_interval: float = POLL_INTERVAL,
+    observer: Observer | None = None,
+    clock: Clock | None = None,
+    random: Random | None = None,
+) -> AsyncGenerator[Ended | Lost, None]:
+    """Follow batches and yield each one as it ends, or as it turns out that there is nothing to fetch.
+
+    Args:
+        client: asks the API; its rate limiter and retry policy hold here too.
+        batch_ids: the batches to follow.
+        everything: follow every batch of the workspace as well whose results are not archived yet.
+        follow: keep looking for new batches in the workspace; then this never ends by itself.
+        poll_interval: seconds: the shortest pause between two questions about the same batch. The pause grows with
+            the batch's age to a minute, and is never shorter than the `retry-after` that the server sends.
+        observer: is told of every answer.
+        clock: where time comes from.
+        random: where jitter comes from.
+
+    Raises:
+        AuthenticationError: the key is refused, so no batch can be followed.
+        TransportError, ApiError: nothing usable came for an hour, or never, whatever the retries.
+
+    Example:
+        >>> async def ended(client: Client, batch_ids: list[str]) -> None:
+        ...     async for outcome in watch(client, batch_ids):
+        ...         print(outcome)
+    """
+    clock = clock or SystemClock()
+    roster = Roster(interval=poll_interval, clock=clock, random=random or Random())  # noqa: S311 - jitter, no secret
+    watcher = _Watcher(client, roster, observer, clock)
+    for batch_id in batch_ids:
+        roster.add(batch_id)
+    if everything or follow:
+        async for outcomes in watcher.discover(everything=everything):
+            for outcome in outcomes:
+                yield outcome
+    while len(roster) or follow:
+        for outcome in await watcher.round(roster.due()):
+            yield outcome
+        await clock.sleep(min(roster.wait(), poll_interval) if follow else roster.wait())
+        if follow:
+            async for outcomes in watcher.discover(everything=True):
+                for outcome in outcomes:
+                    yield outcome
+
+
+class _Watcher:
+    """The requests of one `watch`."""
+
+    def __init__(self, client: Client, roster: Roster, observer: Observer | None, clock: Clock) -> None:
+        self._client = client
+        self._roster = roster
+        self._observer = observer
+        self._clock = clock
+        self._sweep = Sweep()
+        self._last_answer: float | None = None  # when anything usable came; on the monotonic clock
+
+    async def discover(self, *, everything: bool) -> AsyncGenerator[list[Ended | Lost], None]:
+        """Take in the workspace's batches that are not known yet, newest first, a page at a time.
+
+        Ends at a page that holds a known batch beyond those asked for by id, at the first archived batch (whatever is
+        older is archived too), or, unless `everything` is wanted, where batches are too old to be in progress.
+        """
+        cursor: str | None = None
+        while True:
+            [(_, page)] = await self._ask([Page(cursor)])
+            if not isinstance(page, BatchPage):
+                self._tolerate(page)
+                return
+            self._last_answer = self._clock.monotonic()
+            news = [batch for batch in page.data if not self._roster.listed(batch.id)]
+            for batch in news:
+                wanted = batch.archived_at is None and (everything or not batch.ended)
+                self._roster.list(batch.id, watch=wanted)
+            yield self._take(page.data)
+            behind = len(news) < len(page.data) or any(batch.archived_at for batch in page.data)
+            if behind or not page.has_more or page.last_id is None or (not everything and self._too_old(page.data[-1])):
+                return
+            cursor = page.last_id
+
+    async def round(self, due: Sequence[str]) -> list[Ended | Lost]:
+        """Ask for the batches in `due`, in as few requests as it takes."""
+        self._sweep.begin(due)
+        outcomes: list[Ended | Lost] = []
+        while wave := self._sweep.wave():
+            for request, answer in await self._ask(wave):
+                outcomes += self._learn(request, answer)
+        return outcomes
+
+    async def _ask(self, requests: list[Page | Single]) -> list[tuple[Page | Single, Answer]]:
+        """Send requests, a few at a time; errors come back as answers."""
+        slots = asyncio.Semaphore(SIMULTANEOUS)
+
+        async def ask(request: Page | Single) -> tuple[Page | Single, Answer]:
+            async with slots:
+                try:
+                    polled: Polled[Batch] | Polled[BatchPage]
+                    if isinstance(request, Single):
+                        polled = await self._client.poll_batch(request.batch_id)
+                    else:
+                        polled = await self._client.poll_page(limit=PAGE_LIMIT, after_id=request.after_id)
+                except (ApiError, TransportError, ConfigurationError) as error:
+                    return request, error
+            if polled.retry_after is not None:
+                self._roster.hint = polled.retry_after
+            return request, polled.value
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(ask(request), name=f"ask {request}") for request in requests]
+        return [task.result() for task in tasks]
+
+    def _learn(self, request: Page | Single, answer: Answer) -> list[Ended | Lost]:
+        if isinstance(answer, BatchPage):
+            self._last_answer = self._clock.monotonic()
+            self._sweep.answered(request, answer)
+            return self._take(answer.data)
+        if isinstance(request, Single):
+            self._sweep.answered(request, None)
+            return self._learn_single(request.batch_id, answer)
+        if request.after_id is not None and isinstance(answer, ApiError) and answer.status in {400, 404}:
+            self._sweep.answered(request, None)  # the batch that served as cursor is gone
+            return []
+        self._tolerate(answer)
+        for batch_id in self._sweep.give_up():
+            self._roster.postpone(batch_id)
+        return []
+
+    def _learn_single(self, batch_id: str, answer: Answer) -> list[Ended | Lost]:
+        if isinstance(answer, Batch):
+            self._last_answer = self._clock.monotonic()
+            return self._take([answer])
+        if isinstance(answer, NotFoundError):
+            self._last_answer = self._clock.monotonic()
+            lost = self._roster.missing(batch_id, answer)
+        elif isinstance(answer, ConfigurationError) or (isinstance(answer, ApiError) and _final(answer)):
+            lost = self._roster.refuse(batch_id, answer)
+        else:
+            self._tolerate(answer)
+            self._roster.postpone(batch_id)
+            lost = None
+        if lost is None:
+            return []
+        self._sweep.forget(batch_id)
+        return [lost]
+
+    def _take(self, batches: list[Batch]) -> list[Ended | Lost]:
+        outcomes = []
+        for batch in batches:
+            if batch.id in self._roster:
+                if self._observer is not None:
+                    self._observer.polled(batch)
+                if (outcome := self._roster.update(batch)) is not None:
+                    self._sweep.forget(batch.id)
+                    outcomes.append(outcome)
+        return outcomes
+
+    def _tolerate(self, error: Answer) -> None:
+        """Go on after an error that says nothing about a batch, unless it says everything or has lasted too long."""
+        if not isinstance(error, Exception):
+            return
+        now = self._clock.monotonic()
+        if isinstance(error, AuthenticationError) or self._last_answer is None or now - self._last_answer > PATIENCE:
+            raise error
+        log.warning("no answer about the batches, watching on: %s", error, extra={"action": "poll_failed"})
+
+    def _too_old(self, batch: Batch) -> bool:
+        return batch.created_at is not None and self._clock.now() - batch.created_at > OLDEST_IN_PROGRESS
+
+
+def _final(error: ApiError) -> bool:
+    """Whether asking again cannot change the answer."""
+    return (
+        400 <= error.status < 500 and error.status not in {408, 409, 429} and not isinstance(error, AuthenticationError)
+    )
