@@ -1,0 +1,215 @@
+"""The file of one batch on the disk: found, locked, read, cut, and at last given its final name.
+
+Plain blocking calls, made in a thread. The file is its own ledger: what it holds is read from it, so nothing else has
+to be kept in step with it. While it grows it is called `NAME.part`; `NAME` itself is only ever a complete batch.
+
+Results hold personal data, so files are 0600 and new directories 0700. No symbolic link is followed where a file is
+expected, and every name is looked up inside one opened directory, which cannot be exchanged in between.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+
+from streamer.api.errors import SinkError
+from streamer.results.accounting import Tally
+from streamer.sinks.scan import BrokenFileError, last_line_end, scan
+
+_COMMON = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: opening a pipe must not wait for its other end
+_ADVICE = {
+    errno.ELOOP: "it is a symbolic link, and those are not followed here; remove it or choose another target",
+    errno.EISDIR: "remove it or choose another target",
+    errno.EACCES: "change the permissions or choose another target",
+    errno.EPERM: "change the permissions or choose another target",
+    errno.ENAMETOOLONG: "choose a shorter template",
+    errno.EMFILE: "raise the limit of open files (ulimit -n) or lower the concurrency",
+    errno.ENOLCK: "its filesystem has no locks, so choose a target on another one",
+    errno.EOPNOTSUPP: "its filesystem has no locks, so choose a target on another one",
+}
+
+
+def cannot_use(path: Path, error: OSError) -> SinkError:
+    """What to tell when the file of a batch cannot be opened."""
+    if error.errno == errno.ENOTDIR:
+        file = next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), path.parent)
+        return SinkError(
+            f"{path} cannot be used: {file} is a file where a directory should be; "
+            f"move it away or choose another target"
+        )
+    advice = _ADVICE.get(error.errno or 0, "choose another target")
+    return SinkError(f"{path} cannot be used: {error.strerror}; {advice}")
+
+
+def cannot_write(path: Path, error: OSError, kept: str) -> SinkError:
+    """What to tell when the disk does not take what is written: why, how much room it has, what is `kept`."""
+    try:
+        filesystem = os.statvfs(path.parent)
+    except OSError as unknown:
+        room = f"how much room is left is unknown ({unknown.strerror})"
+    else:
+        room = f"{filesystem.f_bavail * filesystem.f_frsize:,} bytes are free on its filesystem"
+    code = errno.errorcode.get(error.errno or 0, str(error.errno))
+    return SinkError(
+        f"{path} could not be written: {error.strerror} ({code}); {room}; put that right and run the same again: {kept}"
+    )
+
+
+class PartFile:
+    """The file of one batch.
+
+    Attributes:
+        path: its final name.
+        tally: what it held when it was opened.
+        committed: whether it was complete when it was opened; then there is nothing to write.
+        file: where the next record goes; always at the end of the last whole record. None when committed.
+        size: how many bytes it held when it was opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.part = path.with_name(path.name + ".part")
+        self.tally = Tally()
+        self.committed = False
+        self.file: FileIO | None = None
+        self.size = 0
+        self._directory = -1
+        self._stopped = False
+
+    def open(self) -> None:
+        """Open the file, find out what it holds, and cut off what a killed run left unfinished.
+
+        Raises:
+            SinkError: it cannot be used, is being written by somebody else, or holds what is not records.
+        """
+        try:
+            make_directories(self.path.parent)
+            self._directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            while not (self._read_committed() or self._take_part()):
+                pass  # it was committed by another process between the two looks
+        except OSError as error:
+            raise cannot_use(self.path, error) from error
+
+    def stop(self) -> None:
+        """Make `open`, running in another thread, give up soon."""
+        self._stopped = True
+
+    def publish(self) -> None:
+        """Make the file durable and give it its final name.
+
+        Raises:
+            SinkError: the disk did not take it, or the final name was taken meanwhile.
+        """
+        assert self.file is not None  # noqa: S101 - a committed file is not published again
+        try:
+            os.fsync(self.file.fileno())
+        except OSError as error:
+            # The kernel takes the lost pages for written from now on, so neither a second fsync nor what a later run
+            # reads from its cache proves anything (https://wiki.postgresql.org/wiki/Fsync_Errors).
+            with suppress(OSError):  # a disk that fails may refuse this too; the sentence tells the rest
+                os.unlink(self.part.name, dir_fd=self._directory)
+            raise cannot_write(
+                self.part, error, "this batch will be fetched anew, for nobody knows what of its file was lost"
+            ) from error
+        try:
+            if self._stat(self.path.name) is not None:
+                raise SinkError(f"{self.path} was made by somebody else meanwhile; move it away and run the same again")
+            os.rename(self.part.name, self.path.name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+            os.fsync(self._directory)
+        except OSError as error:
+            raise cannot_write(self.path, error, "what is already written is kept") from error
+
+    def close(self) -> None:
+        """Close what is open; safe to call at any time."""
+        if self.file is not None:
+            self.file.close()
+        if self._directory >= 0:
+            os.close(self._directory)
+            self._directory = -1
+
+    def _read_committed(self) -> bool:
+        """Read the final file; False when there is none."""
+        try:
+            descriptor = self._open(self.path, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            self.size = os.fstat(descriptor).st_size
+            self._scan(self.path, descriptor, self.size)
+        finally:
+            os.close(descriptor)
+        self.committed = True
+        return True
+
+    def _take_part(self) -> bool:
+        """Lock and read the file that grows, or begin it; False when it was renamed just before we had the lock."""
+        descriptor = self._open(self.part, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        self.file = FileIO(descriptor, "a+")
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SinkError(
+                f"{self.part} is being written by another process; let it finish or choose another target"
+            ) from error
+        ours, named = os.fstat(descriptor), self._stat(self.part.name)
+        still_ours = named is not None and os.path.samestat(ours, named)
+        if not still_ours or self._stat(self.path.name) is not None:
+            if still_ours and ours.st_size == 0:
+                os.unlink(self.part.name, dir_fd=self._directory)  # we began it a moment too late
+            self.file.close()
+            self.file = None
+            return False
+        if ours.st_uid != os.geteuid() or ours.st_nlink != 1:
+            raise SinkError(
+                f"{self.part} is not this user's alone (another owner, or a second name for the same file); "
+                f"remove it or choose another target"
+            )
+        self.size = last_line_end(descriptor, ours.st_size)
+        self._scan(self.part, descriptor, self.size)
+        if self.size < ours.st_size:
+            os.ftruncate(descriptor, self.size)
+        return True
+
+    def _open(self, path: Path, flags: int) -> int:
+        """Open a plain file by its name in our directory."""
+        descriptor = os.open(path.name, flags | _COMMON, 0o600, dir_fd=self._directory)
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            os.close(descriptor)
+            kind = "a directory" if stat.S_ISDIR(mode) else "not a plain file"
+            raise SinkError(f"{path} cannot be used: it is {kind}; remove it or choose another target")
+        return descriptor
+
+    def _scan(self, path: Path, descriptor: int, end: int) -> None:
+        try:
+            for heads in scan(descriptor, end):
+                self.tally.add(heads)
+                if self._stopped:
+                    raise SinkError(f"{path} was not read to its end: stopped")
+        except BrokenFileError as broken:
+            raise SinkError(
+                f"{path} holds something else than records at byte {broken.offset:,} ({broken.reason}), so it was left "
+                f"as it is; move it away and run the same again to have the batch fetched anew"
+            ) from broken
+
+    def _stat(self, name: str) -> os.stat_result | None:
+        try:
+            return os.stat(name, dir_fd=self._directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+
+def make_directories(path: Path) -> None:
+    """Make a directory, and those above it that are missing, for this user alone."""
+    missing = []
+    while not path.exists():
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        with suppress(FileExistsError):  # another writer was faster; a file in its place shows on the next step
+            directory.mkdir(mode=0o700)
