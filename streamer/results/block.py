@@ -1,16 +1,20 @@
 """The unit that flows: a block of whole records.
 
 Python pays per object, so what moves through the pipeline is not records but blocks: bytes that hold whole
-records, each ended by one newline, with the heads of those records decoded once, together, in C.
+records, each ended by one newline, with the heads of those records decoded once, together, in C. `read_lines`
+makes a block of framed lines, and sets aside what is no record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from itertools import compress, pairwise
+from operator import itemgetter
 
 import msgspec
 
-from streamer.results.record import Head, Record
+from streamer.results.framing import SPACE, Lines, seams
+from streamer.results.record import Head, HeadResult, Record, lenient_loads
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
@@ -35,11 +39,149 @@ class Block(msgspec.Struct, frozen=True, gc=False):
         for head, line in zip(self.heads, lines, strict=False):  # the last line is the empty one after the last \n
             yield Record(self.batch_id, head, line)
 
-    def select(self, keep: Callable[[Head], bool]) -> Block:
-        """The block of those records whose head `keep` says yes to; the block itself when it is all of them."""
-        kept = [keep(head) for head in self.heads]
-        if all(kept):
+    @property
+    def size(self) -> int:
+        """Bytes of `data`."""
+        return len(self.data)
+
+    def pick(self, wanted: Sequence[bool]) -> Block:
+        """The block of those records that are `wanted`, one answer for each; the block itself when all are."""
+        if all(wanted):
             return self
         lines = self.data.split(b"\n")
-        data = b"".join([line + b"\n" for line, wanted in zip(lines, kept, strict=False) if wanted])
-        return Block(self.batch_id, data, [head for head, wanted in zip(self.heads, kept, strict=True) if wanted])
+        data = b"".join([line + b"\n" for line, yes in zip(lines, wanted, strict=False) if yes])
+        return Block(self.batch_id, data, list(compress(self.heads, wanted)))
+
+
+class Reject(msgspec.Struct, frozen=True, gc=False):
+    """Bytes where a record should be that are none: never dropped, always reported.
+
+    Attributes:
+        offset: where they begin in the decoded body, in bytes.
+        length: how many they are.
+        reason: why they are no record, for people, e.g. "Object missing required field `custom_id`".
+        raw: the bytes as they came, without white space around them; empty when they are too many to hold.
+        terminated: False when the body ended right after it, with no newline: then it is most likely a record
+            that was cut in the middle, and another download will bring it whole.
+    """
+
+    offset: int
+    length: int
+    reason: str
+    raw: bytes
+    terminated: bool = True
+
+    @property
+    def size(self) -> int:
+        """Bytes of the reject."""
+        return self.length
+
+
+def read_lines(batch_id: str, lines: Lines) -> tuple[Block | None, list[Reject]]:
+    r"""Make a block of framed lines.
+
+    Every byte of `lines` but white space between records ends up in the block or in a reject, in order. A record is a
+    JSON object with a string `custom_id` and a string `result.type`; whatever else is in it, it is one. A usage that is
+    not of the API's shape is left out of its head.
+
+    Returns:
+        The block, or None when there is no record at all, and the rejects.
+
+    >>> read_lines("msgbatch_1", Lines(0, b'{"custom_id":"a","result":{"type":"expired"}}\n{"cust', terminated=False))
+    ... # doctest: +ELLIPSIS
+    (Block(batch_id='msgbatch_1', data=...), [Reject(offset=46, length=6, reason=..., raw=b'{"cust', terminated=False)])
+    """
+    data = lines.data if lines.terminated else lines.data + b"\n"
+    heads = _heads_of_usual(data)
+    if heads is not None:
+        return Block(batch_id, data, heads), []
+    records: list[bytes] = []
+    heads = []
+    rejects: list[Reject] = []
+    end = len(lines.data.rstrip(SPACE))
+    for offset, raw in _separate(lines.data):
+        try:
+            heads.append(_read_head(raw))
+            records.append(raw)
+        except (ValueError, RecursionError) as exc:
+            reason = "nested too deeply" if isinstance(exc, RecursionError) else str(exc)
+            terminated = lines.terminated or offset + len(raw) < end
+            rejects.append(Reject(lines.offset + offset, len(raw), reason, raw, terminated))
+    return (Block(batch_id, b"\n".join([*records, b""]), heads) if records else None), rejects
+
+
+class _Minimal(msgspec.Struct, gc=False):
+    """What makes a record a record."""
+
+    class Typed(msgspec.Struct, gc=False):
+        type: str
+
+    custom_id: str
+    result: Typed
+
+    def head(self) -> Head:
+        return Head(self.custom_id, HeadResult(self.result.type))
+
+
+_HEADS = msgspec.json.Decoder(Head)
+_MINIMAL = msgspec.json.Decoder(_Minimal)
+_ends = itemgetter(0, -1)
+_BRACES = {(ord("{"), ord("}"))}
+
+
+def _heads_of_usual(data: bytes) -> list[Head] | None:
+    """The heads, when each line of `data` is exactly one record with nothing around it; else None.
+
+    Heads that number what the lines do are not enough: two objects in one line and a blank line would pass. But when
+    each line also begins with { and ends with }, no object can span two lines (`}` and `{` never meet inside one), so
+    each line holds one object at least, and equal numbers mean exactly one.
+    """
+    try:
+        heads = _HEADS.decode_lines(data)
+    except (ValueError, RecursionError):
+        return None
+    lines = data.split(b"\n")
+    del lines[-1]
+    if len(lines) != len(heads) or b"" in lines or set(map(_ends, lines)) != _BRACES:
+        return None
+    return heads
+
+
+def _separate(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The bytes that lie between separators, each with its place in `data`: records, if all is well."""
+    start = 0
+    for line in data.split(b"\n"):
+        for begin, end in pairwise([0, *seams(line), len(line)]):
+            left = line[begin:end].lstrip(SPACE)
+            if left:
+                yield start + end - len(left), left.rstrip(SPACE)
+        start += len(line) + 1
+
+
+def _read_head(raw: bytes) -> Head:
+    """The head of one record, whatever else is in it.
+
+    Raises:
+        ValueError: it is no record.
+        RecursionError: it is nested too deeply.
+    """
+    try:
+        return _HEADS.decode(raw)
+    except (ValueError, RecursionError):
+        pass  # a usage or an error of an odd shape, or JSON that msgspec does not take, or no record
+    try:
+        return _MINIMAL.decode(raw).head()
+    except msgspec.ValidationError:
+        raise
+    except (ValueError, RecursionError):
+        loose = lenient_loads(raw)
+    try:
+        return _encodable(msgspec.convert(loose, Head))
+    except ValueError:
+        return _encodable(msgspec.convert(loose, _Minimal).head())
+
+
+def _encodable(head: Head) -> Head:
+    """`head`, unless it holds a lone surrogate: that could be neither compared with other ids nor written."""
+    msgspec.json.encode(head)
+    return head

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import json
+from typing import Any
 
 import msgspec
 
@@ -44,22 +45,33 @@ class Head(msgspec.Struct, gc=False):
     result: HeadResult
 
 
-class Record:
+class Whole(msgspec.Struct, gc=False):
+    """A record typed as a whole."""
+
+    custom_id: str
+    result: Result
+
+
+_WHOLE = msgspec.json.Decoder(Whole)
+
+
+class Record(msgspec.Struct, eq=False, gc=False):
     """One record, decoded no further than it is asked for.
 
     `custom_id` and `type` cost nothing; `result` decodes on first use; `raw` is the bytes as they came.
 
-    >>> from streamer.results.framing import frame
-    >>> [block] = frame("msgbatch_1", b'{"custom_id":"a","result":{"type":"expired"}}')
+    >>> from streamer.results.block import read_lines
+    >>> from streamer.results.framing import Lines
+    >>> block, rejects = read_lines("msgbatch_1", Lines(0, b'{"custom_id":"a","result":{"type":"expired"}}'))
     >>> [record] = block.records()
     >>> record.custom_id, record.type, record.result.message
     ('a', 'expired', None)
     """
 
-    def __init__(self, batch_id: str, head: Head, raw: bytes) -> None:
-        self.batch_id = batch_id
-        self.head = head
-        self.raw = raw
+    batch_id: str
+    head: Head
+    raw: bytes
+    _result: Result | None = None
 
     @property
     def custom_id(self) -> str:
@@ -71,14 +83,41 @@ class Record:
         """`succeeded`, `errored`, `canceled`, `expired`, or a type not known yet."""
         return self.head.result.type
 
-    @cached_property
+    @property
     def result(self) -> Result:
         """The result, typed.
 
         Raises:
             RecordError: the result is JSON, but not of the API's shape.
         """
-        raise NotImplementedError
+        if self._result is None:
+            self._result = self._decode()
+        return self._result
+
+    def _decode(self) -> Result:
+        try:
+            return _WHOLE.decode(self.raw).result
+        except (ValueError, RecursionError) as exc:
+            reason = str(exc)
+        try:
+            return msgspec.convert(lenient_loads(self.raw), Whole).result
+        except (ValueError, RecursionError):
+            raise RecordError(
+                f"the result of request {self.custom_id!r} in batch {self.batch_id} is not of the API's shape: "
+                f"{reason}; its bytes are in `raw`"
+            ) from None
 
     def __repr__(self) -> str:
         return f"<Record {self.custom_id} {self.type}, {len(self.raw):,} bytes, of {self.batch_id}>"
+
+
+def lenient_loads(raw: bytes) -> Any:
+    r"""Decode the JSON that msgspec refuses and others write: lone surrogates (``\ud800``), ``NaN``, ``Infinity``.
+
+    An integer of 20 digits or more becomes a float: a model writes those, and Python refuses them above 4,300 digits.
+
+    Raises:
+        ValueError: `raw` is not JSON even so, or not UTF-8.
+        RecursionError: it is nested too deeply, at about 1,000 levels or more.
+    """
+    return json.loads(raw.decode(), parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))
