@@ -1,0 +1,26 @@
+"""What a consumer is handed at a time: a record, or a whole block."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from streamer.api.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamer.results.block import Block
+    from streamer.results.record import Record
+
+Per: TypeAlias = Literal["record", "block"]
+
+
+def check_per(per: str) -> None:
+    """Refuse anything but the two."""
+    if per not in ("record", "block"):
+        raise ConfigurationError(f"per must be 'record' or 'block', not {per!r}")
+
+
+def units(block: Block, per: Per) -> Iterator[Record] | Iterator[Block]:
+    """What to hand on of `block`, in order."""
+    return block.records() if per == "record" else iter((block,))
