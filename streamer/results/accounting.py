@@ -8,7 +8,7 @@ neither a length nor an order), so the proof is arithmetic: the distinct custom_
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from sys import intern
 from typing import TYPE_CHECKING
 
@@ -126,12 +126,6 @@ class Tally:
         return types
 
 
-def expected(counts: RequestCounts, only: Iterable[str] | None = None) -> dict[str, int]:
-    """How many records of each type a batch must have; only those of the types `only`, when given."""
-    by_type = {name: getattr(counts, name) for name in RESULT_TYPES}
-    return by_type if only is None else {name: n for name, n in by_type.items() if name in set(only)}
-
-
 class Verdict(msgspec.Struct, frozen=True):
     """Whether the records that came prove a batch complete."""
 
@@ -154,18 +148,20 @@ class Verdict(msgspec.Struct, frozen=True):
         return f"got {self.received:,} of {self.expected:,} records ({', '.join(differences)})"
 
 
-def verify(counts: RequestCounts, types: Mapping[str, int]) -> Verdict:
-    """Hold what came, by type, against what the batch says it has.
+def verify(counts: RequestCounts, types: Mapping[str, int], only: Collection[str] | None = None) -> Verdict:
+    """Hold what came, by type, against what the batch says it has; looking at the types `only`, when given.
 
     >>> str(verify(RequestCounts(succeeded=3, errored=1), {"succeeded": 2, "errored": 1}))
     'got 3 of 4 records (1 succeeded missing)'
     """
-    wanted = expected(counts)
-    if counts.processing:  # an ended batch has none; if it says so, the records cannot be all there
+    wanted = {name: getattr(counts, name) for name in RESULT_TYPES if only is None or name in only}
+    if only is not None:
+        types = {name: n for name, n in types.items() if name in only}
+    elif counts.processing:  # an ended batch has none; if it says so, the records cannot be all there
         wanted["processing"] = counts.processing
     differences = {name: types.get(name, 0) - n for name, n in wanted.items()}
     return Verdict(
-        expected=counts.total,
+        expected=sum(wanted.values()),
         received=sum(types.values()),
         missing={name: -n for name, n in differences.items() if n < 0},
         surplus={name: n for name, n in differences.items() if n > 0},

@@ -1,0 +1,1 @@
+"""Watch many Message Batches at once and stream every result, record by record, into sinks."""
