@@ -69,7 +69,15 @@ class RateLimitError(ApiError):
 
 
 class TransportError(StreamerError):
-    """No usable answer came: refused, reset, stalled, cut, or malformed on the wire."""
+    """No usable answer came: refused, reset, stalled, cut, or malformed on the wire.
+
+    Attributes:
+        received: bytes of the body that had been read when it ended early; 0 when none was.
+    """
+
+    def __init__(self, message: str, *, received: int = 0) -> None:
+        super().__init__(message)
+        self.received = received
 
 
 class OutcomeUnknownError(TransportError):

@@ -1,0 +1,145 @@
+"""What an answer means: its bytes and headers turned into a failure to decide on and an error to show."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from streamer.api.errors import ApiError, AuthenticationError, NotFoundError, RateLimitError
+from streamer.api.retry import SPEND_LIMIT_CODES, Failure, retry_after, should_retry
+from streamer.api.types import ErrorResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+SHOWN_CHARACTERS = 300  # of a server's own message
+SHOWN_BODY_BYTES = 200  # of a body that is not the API's
+GZIP_WINDOW = 31  # zlib's number for "gzip header and trailer expected"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One whole answer: status, headers (any case), and the body up to a cap."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    cut: bool = False  # the body was longer than the cap, or ended early
+
+    @property
+    def error(self) -> ErrorResponse:
+        """The API's error object; an empty one when the body is something else."""
+        body = self.body
+        if self.headers.get("content-encoding", "").lower() == "gzip":
+            # The body of a refused results request is compressed when we asked for compressed results.
+            try:
+                body = zlib.decompressobj(GZIP_WINDOW).decompress(body, 65536)
+            except zlib.error:
+                body = b""
+        try:
+            return msgspec.json.decode(body, type=ErrorResponse)
+        except (msgspec.DecodeError, RecursionError):
+            return ErrorResponse()
+
+    @property
+    def request_id(self) -> str:
+        """The API's name for this request, made safe to print."""
+        return safe_text(self.headers.get("request-id") or self.error.request_id or "", 80)
+
+
+def failure_of(answer: Answer, now: datetime) -> Failure:
+    """What the retry decision needs to know about an answer that is not what was asked for."""
+    return Failure(
+        status=answer.status,
+        type=answer.error.error.type,
+        error_code=_error_code(answer.error),
+        should_retry=should_retry(answer.headers),
+        retry_after=retry_after(answer.headers, now),
+    )
+
+
+def api_error(answer: Answer, *, what: str, attempts: int, scrub: Callable[[str], str], key_source: str) -> ApiError:
+    """The error to raise for an answer with an error status.
+
+    Args:
+        answer: what came.
+        what: what was asked for, e.g. `retrieve msgbatch_1`.
+        attempts: how often it was sent.
+        scrub: removes the key from text, as the server may have echoed it.
+        key_source: where the key came from, for the hint after a 401.
+    """
+    error = answer.error.error
+    code = scrub(safe_text(_error_code(answer.error), 80))
+    kind = scrub(safe_text(error.type, 80))
+    request_id = scrub(answer.request_id)
+    detail = scrub(safe_text(error.message, SHOWN_CHARACTERS)) if error.message else ""
+    message = f"{what}: the API answered {answer.status}"
+    if kind:
+        message += f" {kind}"
+    if detail:
+        message += f": {detail}"
+    elif answer.body and not kind:
+        message += f" with {body_shown(answer, scrub)}"
+    facts = [f"error_code {code}"] if code else []
+    facts += [f"request-id {request_id}"] if request_id else []
+    facts += [f"after {attempts} attempts"] if attempts > 1 else []
+    if facts:
+        message += f" ({', '.join(facts)})"
+    hint = _hint(answer.status, code, key_source)
+    return _class_for(answer.status)(
+        f"{message}; {hint}" if hint else message,
+        status=answer.status,
+        type=kind,
+        detail=detail,
+        request_id=request_id,
+        error_code=code,
+        attempts=attempts,
+    )
+
+
+def body_shown(answer: Answer, scrub: Callable[[str], str]) -> str:
+    """The beginning of a body that is not the API's, for an error message."""
+    kind = safe_text(answer.headers.get("content-type") or "no content type", 80)
+    if answer.headers.get("content-encoding", "identity").lower() != "identity":
+        return f"{kind} in {safe_text(answer.headers['content-encoding'], 40)}"
+    # Scrubbed before it is cut: a cut through the key would leave half of it.
+    text = scrub(answer.body[: SHOWN_BODY_BYTES * 16].decode("utf-8", "replace"))
+    return scrub(f'{kind}: "{safe_text(text, SHOWN_BODY_BYTES)}"')
+
+
+def safe_text(text: str, limit: int) -> str:
+    """`text` fit for a terminal and a log: at most `limit` characters, everything unprintable escaped."""
+    shown = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text[:limit].strip()
+    )
+    return shown + "..." if len(text) > limit else shown
+
+
+def _error_code(response: ErrorResponse) -> str:
+    code = (response.error.details or {}).get("error_code")
+    return code if isinstance(code, str) else ""
+
+
+def _class_for(status: int) -> type[ApiError]:
+    return {401: AuthenticationError, 403: AuthenticationError, 404: NotFoundError, 429: RateLimitError}.get(
+        status, ApiError
+    )
+
+
+def _hint(status: int, code: str, key_source: str) -> str:
+    if status == 401:
+        return f"check the key in {key_source}"
+    if status == 403:
+        return f"the key in {key_source} may not do this; ask the workspace's administrator"
+    if status == 404:
+        return "check the id, and that the key is of the batch's workspace"
+    if code in SPEND_LIMIT_CODES:
+        return "the spend limit is reached: raise it or wait until it is reset"
+    if 300 <= status < 400:
+        return "redirects are not followed here; check the base URL"
+    return ""

@@ -1,0 +1,83 @@
+"""The body of a create: one encoded copy of all requests, sent in parts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import msgspec
+
+from streamer.api.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
+PART_BYTES = 1 << 20  # large enough to cost nothing per part, small enough not to hold up the loop
+
+
+@runtime_checkable
+class RequestBody(Protocol):
+    """A create's body, wherever its bytes are."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole body, sent as Content-Length."""
+        ...
+
+    def parts(self) -> AsyncIterator[bytes]:
+        """The bytes from the beginning, in order, none empty; called again when the request is repeated."""
+        ...
+
+
+class MemoryBody:
+    """A body held in memory."""
+
+    def __init__(self, parts: Sequence[bytes]) -> None:
+        self._parts = parts
+        self.size = sum(map(len, parts))
+
+    def __repr__(self) -> str:
+        return f"<MemoryBody of {self.size:,} bytes>"
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """The bytes from the beginning."""
+        for part in self._parts:
+            yield part
+
+
+async def encode_requests(requests: Iterable[Mapping[str, Any] | bytes]) -> MemoryBody:
+    """The body `{"requests":[...]}` for requests given as mappings or as JSON already encoded.
+
+    The loop gets its turn after each MiB. What the API checks (ids, number, size) is left to the API.
+
+    Raises:
+        ConfigurationError: there is no request, or one cannot be written as JSON; it names its position from 0.
+    """
+    parts: list[bytes] = []
+    part = bytearray(b'{"requests":[')
+    count = 0
+    encoder = msgspec.json.Encoder()
+    for count, request in enumerate(requests, start=1):
+        if count > 1:
+            part += b","
+        if isinstance(request, bytes):
+            part += request
+        elif isinstance(request, Mapping):
+            try:
+                part += encoder.encode(dict(request))
+            except (TypeError, ValueError, RecursionError, OverflowError) as error:
+                raise ConfigurationError(f"requests.{count - 1} cannot be written as JSON: {error}") from None
+        else:
+            raise ConfigurationError(
+                f"requests.{count - 1} is a {type(request).__name__}; a request is a mapping with custom_id and "
+                "params, or its JSON as bytes"
+            )
+        if len(part) >= PART_BYTES:
+            parts.append(bytes(part))
+            part.clear()
+            await asyncio.sleep(0)
+    if not count:
+        raise ConfigurationError("there is no request to send; a batch has at least one")
+    parts.append(bytes(part + b"]}"))
+    return MemoryBody(parts)

@@ -1,0 +1,283 @@
+"""The Message Batches API: its six endpoints as coroutines."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from random import Random
+from typing import TYPE_CHECKING, Any, Self
+
+from streamer.api.body import RequestBody, encode_requests
+from streamer.api.clock import Clock, SystemClock
+from streamer.api.credentials import Credentials
+from streamer.api.errors import ApiError, ConfigurationError, NotFoundError, ResultsError, TransportError
+from streamer.api.exchange import Call, Exchange, Polled
+from streamer.api.limiter import RateLimiter
+from streamer.api.origin import DEFAULT_BASE_URL, BaseUrl, checked_trusted_hosts, destination
+from streamer.api.retry import Operation, RetryPolicy
+from streamer.api.transport import Lane, ResultsBody, Timeouts, Transport
+from streamer.api.types import Batch, BatchPage, DeletedBatch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+
+    import aiohttp
+
+PAGE_LIMIT = 1000  # batches in one answer of the list endpoint, at most
+PAGE_BYTES = 8 << 20  # a batch is some 600 bytes, so ten times a full page
+
+
+class Client:
+    """A connection to the API for one key, shared by everything that uses it.
+
+    All requests share one retry policy and one rate limiter. Questions, downloads and creates use connections of
+    their own, so that none waits for another kind. Close it with `close` or use it as an async context manager.
+
+    Args:
+        api_key: sent as `x-api-key`. Without an argument the environment is read as the official client reads
+            it: ANTHROPIC_API_KEY, else ANTHROPIC_AUTH_TOKEN.
+        auth_token: sent as `Authorization: Bearer`, instead of an `api_key`.
+        base_url: where the API is; else ANTHROPIC_BASE_URL, else https://api.anthropic.com. It may end in a path
+            that a gateway wants. The key goes to its origin only.
+        anthropic_version: the API version to ask for.
+        session: an aiohttp session to use for everything; it stays open, and its connection limit, proxies, TLS and
+            default headers are the caller's. Give the key to the client, not to the session.
+        trusted_hosts: other hosts (`host` or `host:port`) that results may be fetched from, without the key.
+        requests_per_minute: the limit of the API's usage tier; half a minute's worth may go at once.
+        retry: how patient to be.
+        timeouts: how long the network may be silent.
+        allow_http: allow plain http to a base URL that is not on this machine.
+        clock: time, for tests.
+        random: randomness, for tests.
+
+    Attributes:
+        retries: attempts that were repeated so far, over all requests.
+
+    Raises:
+        ConfigurationError: no key, a key that cannot be one, or a base URL that cannot be used.
+
+    Example:
+        async with Client() as client:
+            batch = await client.create([{"custom_id": "a", "params": {...}}])
+            batch = await client.retrieve(batch.id)
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        auth_token: str | None = None,
+        base_url: str | None = None,
+        anthropic_version: str = "2023-06-01",
+        session: aiohttp.ClientSession | None = None,
+        trusted_hosts: Collection[str] = (),
+        requests_per_minute: int = 1000,
+        retry: RetryPolicy | None = None,
+        timeouts: Timeouts | None = None,
+        allow_http: bool = False,
+        clock: Clock | None = None,
+        random: Random | None = None,
+    ) -> None:
+        credentials = Credentials.find(api_key, auth_token, os.environ)
+        del api_key, auth_token  # a crash report that shows the locals of what raises below shall not show the key
+        credentials.check()
+        clock = clock or SystemClock()
+        base = BaseUrl.parse(
+            base_url or os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL, allow_http=allow_http
+        )
+        self._headers = {
+            "accept": "application/json",
+            # gzip only: a deflate body that is cut never ends for aiohttp.
+            "accept-encoding": "gzip",
+            "anthropic-version": anthropic_version,
+            "user-agent": "streamer",
+        }
+        self._transport = Transport(session, timeouts or Timeouts())
+        self._exchange = Exchange(
+            transport=self._transport,
+            credentials=credentials,
+            base=base,
+            trusted_hosts=checked_trusted_hosts(trusted_hosts),
+            limiter=RateLimiter(requests_per_minute, clock),
+            policy=retry or RetryPolicy(),
+            clock=clock,
+            random=random or Random(),  # noqa: S311 - jitter, not cryptography
+        )
+
+    def __repr__(self) -> str:
+        return f"<Client of {self._exchange.base.url}, {self.retries} retries>"
+
+    @property
+    def retries(self) -> int:
+        """Attempts that were repeated so far."""
+        return self._exchange.retries
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; a session that was given stays open. Closing twice is harmless."""
+        await self._transport.close()
+
+    async def create(self, requests: Iterable[Mapping[str, Any] | bytes] | RequestBody) -> Batch:
+        """Create a batch.
+
+        A create is repeated only when it certainly did not take effect, because a second batch would cost money
+        and could not be told from the first.
+
+        Args:
+            requests: each a mapping with `custom_id` and `params`, or its JSON as bytes; or a prepared body.
+
+        Raises:
+            OutcomeUnknownError: the request left and no clear answer came; there may be a batch now.
+            ApiError: the API refused it; there is no batch.
+        """
+        body = requests if isinstance(requests, RequestBody) else await encode_requests(requests)
+        call = Call(
+            operation=Operation.CREATE,
+            what="create a batch",
+            method="POST",
+            to=self._exchange.base.batches(),
+            headers={**self._headers, "content-type": "application/json"},
+            lane=Lane.CREATE,
+            body=body,
+        )
+        return (await self._exchange.ask(call, Batch)).value
+
+    async def retrieve(self, batch_id: str) -> Batch:
+        """The batch as it is now.
+
+        Raises:
+            NotFoundError: still not there after `RetryPolicy.missing_seconds`.
+        """
+        return (await self.poll_batch(batch_id)).value
+
+    async def poll_batch(self, batch_id: str, *, known: bool = False) -> Polled[Batch]:
+        """The batch as it is now, with the server's wish when to be asked again.
+
+        Args:
+            batch_id: the batch.
+            known: it is known to exist, so a 404 is waited out for longer.
+        """
+        return await self._exchange.ask(self._call(Operation.RETRIEVE, "GET", batch_id, known=known), Batch)
+
+    async def list_page(
+        self, *, limit: int = PAGE_LIMIT, after_id: str | None = None, before_id: str | None = None
+    ) -> BatchPage:
+        """One page of the workspace's batches, newest first: `limit` (1 to 1000) of them."""
+        return (await self.poll_page(limit=limit, after_id=after_id, before_id=before_id)).value
+
+    async def poll_page(
+        self, *, limit: int = PAGE_LIMIT, after_id: str | None = None, before_id: str | None = None
+    ) -> Polled[BatchPage]:
+        """As `list_page`, with the server's wish when to be asked again."""
+        if not 1 <= limit <= PAGE_LIMIT:
+            raise ConfigurationError(f"a page holds 1 to {PAGE_LIMIT} batches, not {limit}")
+        call = Call(
+            operation=Operation.LIST,
+            what="list batches",
+            method="GET",
+            to=self._exchange.base.batches(limit=limit, after_id=after_id, before_id=before_id),
+            headers=self._headers,
+            cap=PAGE_BYTES,
+        )
+        return await self._exchange.ask(call, BatchPage)
+
+    async def list(self, *, limit: int = PAGE_LIMIT) -> AsyncIterator[Batch]:
+        """All batches of the workspace, newest first; `limit` is how many one request fetches."""
+        after_id: str | None = None
+        while True:
+            page = await self.list_page(limit=limit, after_id=after_id)
+            for batch in page.data:
+                yield batch
+            if not page.has_more:
+                return
+            if page.last_id is None or page.last_id == after_id:
+                raise TransportError(f"list batches: the server says there are more but not after which ({after_id})")
+            after_id = page.last_id
+
+    async def cancel(self, batch_id: str) -> Batch:
+        """Ask that the batch be canceled; it ends a while later and may hold results of every type."""
+        try:
+            return (await self._exchange.ask(self._call(Operation.CANCEL, "POST", batch_id, "/cancel"), Batch)).value
+        except ApiError as error:
+            if error.attempts == 1 or error.status not in (400, 409):
+                raise
+            refused = error
+        # An earlier attempt may have done it, and what was refused is doing it again.
+        batch = await self.retrieve(batch_id)
+        if batch.cancel_initiated_at is None:
+            raise refused
+        return batch
+
+    async def delete(self, batch_id: str) -> DeletedBatch:
+        """Delete an ended batch and its results.
+
+        A 404 to a repeated attempt counts as deleted: either way the batch is gone.
+        """
+        try:
+            return (await self._exchange.ask(self._call(Operation.DELETE, "DELETE", batch_id), DeletedBatch)).value
+        except NotFoundError as error:
+            if error.attempts == 1:
+                raise
+        return DeletedBatch(batch_id)
+
+    @asynccontextmanager
+    async def results(
+        self, batch: Batch, *, accept_encoding: str = "identity", headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[ResultsBody]:
+        """The results of an ended batch as bytes, not decompressed, in chunks as they arrive.
+
+        Leaving the context closes the connection, unless the body was read to its end.
+
+        Args:
+            batch: as retrieved or listed; its `results_url` is fetched.
+            accept_encoding: the codings to ask for; decoding and checking them is the caller's.
+            headers: further headers, e.g. Range and If-Range.
+
+        Raises:
+            ResultsError: the batch has no results (yet, or any more).
+            UntrustedHostError: they are on a host that is neither the API's nor trusted.
+            NotResultsError: the answer is a page and not results.
+            ApiError: the API refused, e.g. 404 or 416.
+            TransportError: no answer, or while iterating: the body ended early; `received` says after how many bytes.
+        """
+        what = f"results of {batch.id}"
+        if batch.results_url is None or batch.archived_at is not None:
+            gone = f"they were removed at {batch.archived_at}, which the API does 29 days after creation"
+            yet = f"its status is {batch.processing_status!r}, and results come when it is 'ended'"
+            raise ResultsError(f"{what}: there are none; {gone if batch.archived_at else yet}")
+        call = Call(
+            operation=Operation.RESULTS,
+            what=what,
+            method="GET",
+            to=destination(
+                batch.results_url, self._exchange.base, self._exchange.trusted_hosts, what=f"results_url of {batch.id}"
+            ),
+            headers={
+                **self._headers,
+                "accept": "application/binary",
+                **(headers or {}),
+                "accept-encoding": accept_encoding,
+            },
+            lane=Lane.RESULTS,
+            known=True,
+        )
+        response, body = await self._exchange.open_results(call)
+        try:
+            yield body
+        finally:
+            response.close()
+
+    def _call(self, operation: Operation, method: str, batch_id: str, action: str = "", *, known: bool = False) -> Call:
+        return Call(
+            operation=operation,
+            what=f"{operation.value} {batch_id}",
+            method=method,
+            to=self._exchange.base.batch(batch_id, action),
+            headers=self._headers,
+            known=known,
+        )

@@ -1,0 +1,119 @@
+"""The key: where it is found, what makes it unusable, and how it is kept out of everything but a request.
+
+It is held in a `Secret`, which shows nothing, and leaves it only as a header value made for one request. The
+header value prints as `****` too, because frames of the HTTP library hold it and crash reporters print locals.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from streamer.api.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MASK = "****"
+NO_KEY = (
+    "no API key: set ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN for a bearer token) in the environment, "
+    "or pass api_key="
+)
+
+
+class HeaderText(str):
+    """A header value that is sent as it is and printed as `****`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(MASK)
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a header that holds a key is not pickled or copied")
+
+
+class Secret:
+    """Text that is shown to nobody: its `repr` and `str` are `****`, and it cannot be pickled or copied."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return MASK
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a secret is not pickled or copied")
+
+    def header(self, prefix: str = "") -> HeaderText:
+        """The text as a header value, after `prefix`."""
+        return HeaderText(prefix + self._text)
+
+    def scrub(self, text: str) -> str:
+        """`text` with every occurrence of the secret masked: a server may echo what it was sent."""
+        return text.replace(self._text, MASK) if self._text else text
+
+    def problem(self) -> str:
+        """Why the text cannot be a key, without showing any of it; empty when it can."""
+        if not self._text:
+            return "is empty"
+        if not self._text.isascii():
+            return "holds characters that are not ASCII"
+        if any(character in "\"'`" for character in self._text):
+            return "holds quotes; set it without them"
+        if any(character <= " " or character == "\x7f" for character in self._text):
+            return "holds white space or control characters; was more than one line pasted?"
+        return ""
+
+
+class Credentials:
+    """One key and how it is sent. `find` never raises, so that no traceback can hold a clear key; `check` does."""
+
+    __slots__ = ("_bearer", "_secret", "source")
+
+    def __init__(self, secret: Secret | None, *, bearer: bool, source: str) -> None:
+        self._secret = secret
+        self._bearer = bearer
+        self.source = source
+
+    @classmethod
+    def find(cls, api_key: str | None, auth_token: str | None, environ: Mapping[str, str]) -> Credentials:
+        """The key to use, as the official client chooses it.
+
+        An argument wins over the whole environment; in the environment ANTHROPIC_API_KEY (sent as `x-api-key`)
+        wins over ANTHROPIC_AUTH_TOKEN (sent as `Authorization: Bearer`); an empty variable counts as unset.
+        White space around the text is dropped.
+        """
+        if api_key is not None and auth_token is not None:
+            return cls(None, bearer=False, source="api_key and auth_token")
+        if api_key is not None:
+            return cls(Secret(api_key.strip()), bearer=False, source="api_key")
+        if auth_token is not None:
+            return cls(Secret(auth_token.strip()), bearer=True, source="auth_token")
+        for name, bearer in (("ANTHROPIC_API_KEY", False), ("ANTHROPIC_AUTH_TOKEN", True)):
+            if environ.get(name):
+                return cls(Secret(environ[name].strip()), bearer=bearer, source=name)
+        return cls(None, bearer=False, source="")
+
+    def __repr__(self) -> str:
+        return f"<Credentials from {self.source or 'nowhere'}>"
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` when there is no usable key; the message shows none of it."""
+        if self._secret is None:
+            raise ConfigurationError(f"pass only one of {self.source}" if self.source else NO_KEY)
+        if problem := self._secret.problem():
+            raise ConfigurationError(f"the key in {self.source} {problem}")
+
+    def headers(self) -> dict[str, str]:
+        """The header that authenticates one request; only for a URL that passed the origin check."""
+        if self._secret is None:
+            return {}
+        if self._bearer:
+            return {"authorization": self._secret.header("Bearer ")}
+        return {"x-api-key": self._secret.header()}
+
+    def scrub(self, text: str) -> str:
+        """`text` without the key."""
+        return self._secret.scrub(text) if self._secret is not None else text

@@ -1,0 +1,231 @@
+"""One question to the API and its settled answer: rate limit, sending, redirects, retries, errors.
+
+Every endpoint goes through `Exchange`, so there is one retry policy, one limiter, and one place that puts the key
+into a request.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import msgspec
+
+from streamer.api.answer import Answer, api_error, body_shown, failure_of
+from streamer.api.errors import (
+    NotResultsError,
+    OutcomeUnknownError,
+    StreamerError,
+    TransportError,
+    UntrustedHostError,
+)
+from streamer.api.origin import Destination, destination
+from streamer.api.retry import Failure, Operation, RetryPolicy, decide, retry_after, took_no_effect
+from streamer.api.transport import Lane, Lost, Response, ResultsBody
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from random import Random
+
+    from streamer.api.body import RequestBody
+    from streamer.api.clock import Clock
+    from streamer.api.credentials import Credentials
+    from streamer.api.limiter import RateLimiter
+    from streamer.api.origin import BaseUrl
+    from streamer.api.transport import Transport
+
+T = TypeVar("T")
+
+ERROR_BODY_BYTES = 1 << 16
+REDIRECTS = 3  # hops, all of them to places that `destination` allows
+REDIRECT_STATUSES = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True, slots=True)
+class Polled(Generic[T]):
+    """An answer, with when the server would like to be asked again.
+
+    Attributes:
+        value: the batch or the page.
+        retry_after: seconds; None when the server said nothing. Capped by `RetryPolicy.retry_after_max`.
+        retries: how many attempts failed before this answer.
+    """
+
+    value: T
+    retry_after: float | None = None
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One question."""
+
+    operation: Operation
+    what: str  # for messages, e.g. "retrieve msgbatch_1"
+    method: str
+    to: Destination
+    headers: Mapping[str, str]
+    lane: Lane = Lane.CONTROL
+    body: RequestBody | None = None
+    cap: int = 1 << 20  # bytes that a good answer may have
+    known: bool = False  # the batch is known to exist
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One attempt that did not give what was asked for, and the error it becomes when it was the last."""
+
+    failure: Failure
+    error: Callable[[int], StreamerError]  # from how many attempts there were
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """Asks until there is an answer or no hope; `retries` counts every attempt that was repeated."""
+
+    transport: Transport
+    credentials: Credentials
+    base: BaseUrl
+    trusted_hosts: Collection[str]
+    limiter: RateLimiter
+    policy: RetryPolicy
+    clock: Clock
+    random: Random
+    retries: int = 0
+
+    async def ask(self, call: Call, kind: type[T]) -> Polled[T]:
+        """The answer's JSON as a `kind`."""
+
+        async def attempt() -> Polled[T] | Failed:
+            response = await self._send(call)
+            if isinstance(response, Failed):
+                return response
+            answer = await response.whole(call.cap if response.status == 200 else ERROR_BODY_BYTES)
+            if answer.status != 200:
+                return self._refused(call, answer)
+            try:
+                value = msgspec.json.decode(answer.body, type=kind)
+            except (msgspec.DecodeError, RecursionError):
+                return self._garbled(call, answer, kind.__name__)
+            wish = retry_after(answer.headers, self.clock.now())
+            return Polled(value, None if wish is None else min(wish, self.policy.retry_after_max))
+
+        polled, retries = await self._settle(call, attempt)
+        return Polled(polled.value, polled.retry_after, retries)
+
+    async def open_results(self, call: Call) -> tuple[Response, ResultsBody]:
+        """An open answer with results; the caller closes the `Response`."""
+        statuses = (200, 206) if any(name.lower() == "range" for name in call.headers) else (200,)
+
+        async def attempt() -> Response | Failed:
+            response = await self._send(call)
+            if isinstance(response, Failed):
+                return response
+            kind = response.headers.get("content-type", "").partition(";")[0].lower()
+            page = "html" in kind or "xml" in kind
+            if response.status in statuses and not page:
+                return response
+            answer = await response.whole(ERROR_BODY_BYTES)
+            if answer.status in statuses:
+                shown = body_shown(answer, self.credentials.scrub)
+                text = f"{call.what}: {call.to.origin} answered with something else than results, {shown}"
+                return Failed(Failure(status=200), lambda attempts: NotResultsError(text + _after(attempts)))
+            return self._refused(call, answer)
+
+        response, retries = await self._settle(call, attempt)
+        return response, ResultsBody(response, what=call.what, retries=retries)
+
+    async def _settle(self, call: Call, attempt: Callable[[], Awaitable[T | Failed]]) -> tuple[T, int]:
+        """Attempt until one succeeds or the policy gives up; also how many failed before."""
+        began = self.clock.monotonic()
+        for number in itertools.count(1):
+            await self.limiter.acquire()
+            outcome = await attempt()
+            if not isinstance(outcome, Failed):
+                return outcome, number - 1
+            failure = outcome.failure
+            wait = decide(
+                self.policy,
+                failure,
+                operation=call.operation,
+                attempt=number,
+                elapsed=self.clock.monotonic() - began,
+                known=call.known,
+                jitter=self.random.random(),
+            )
+            if wait is None:
+                raise self._final(call, outcome, number)
+            self.retries += 1
+            if failure.status == 429 and failure.retry_after is not None:
+                self.limiter.pause(wait)
+            await self.clock.sleep(wait)
+        raise AssertionError("unreachable: the loop has no end")
+
+    async def _send(self, call: Call) -> Response | Failed:
+        """One request, and the few redirects that lead to places we may ask anyway."""
+        to = call.to
+        for _ in range(REDIRECTS + 1):
+            # The key is put in here, after the origin was checked, and for this one request.
+            headers = {**call.headers, **(self.credentials.headers() if to.with_key else {})}
+            if not to.with_key and self.transport.carries_credentials():
+                raise UntrustedHostError(
+                    f"{call.what}: the session given to the client sends a key with every request, which would reach "
+                    f"{to.origin}; give the key to the client instead"
+                )
+            response = await self.transport.open(call.lane, call.method, to.url, headers, body=call.body)
+            if isinstance(response, Lost):
+                return self._lost(call, response)
+            if response.status not in REDIRECT_STATUSES or call.method != "GET":
+                return response
+            location = response.headers.get("location", "")
+            response.close()
+            new = destination(
+                location, self.base, self.trusted_hosts, what=f"redirect of {call.what}", relative_to=to.url
+            )
+            # What was asked without the key stays without it, wherever it leads.
+            to = Destination(new.url, new.origin, with_key=new.with_key and to.with_key)
+        text = f"{call.what}: redirected more than {REDIRECTS} times; check the base URL"
+        return Failed(Failure(lasting=True), lambda _: TransportError(text))
+
+    def _final(self, call: Call, outcome: Failed, attempts: int) -> StreamerError:
+        """The error to raise, which for a create must say whether there may be a batch now."""
+        error = outcome.error(attempts)
+        if call.operation is not Operation.CREATE or took_no_effect(outcome.failure):
+            return error
+        now = self.clock.now()
+        return OutcomeUnknownError(
+            f"{error}; the batch may have been created all the same, so the request was not repeated: "
+            f"list the batches and look for one created before {now:%Y-%m-%d %H:%M:%S} UTC"
+        )
+
+    def _refused(self, call: Call, answer: Answer) -> Failed:
+        return Failed(
+            failure_of(answer, self.clock.now()),
+            lambda attempts: api_error(
+                answer,
+                what=call.what,
+                attempts=attempts,
+                scrub=self.credentials.scrub,
+                key_source=self.credentials.source,
+            ),
+        )
+
+    def _lost(self, call: Call, lost: Lost) -> Failed:
+        text = f"{call.what}: {self.credentials.scrub(lost.reason)} ({call.to.origin})"
+        return Failed(
+            Failure(sent=lost.sent, lasting=lost.lasting), lambda attempts: TransportError(text + _after(attempts))
+        )
+
+    def _garbled(self, call: Call, answer: Answer, kind: str) -> Failed:
+        shown = body_shown(answer, self.credentials.scrub)
+        how = f"was cut at {len(answer.body):,} bytes" if answer.cut else f"is not a {kind}"
+        text = f"{call.what}: the answer of {call.to.origin} {how}: {shown}"
+        return Failed(
+            Failure(status=200, retry_after=retry_after(answer.headers, self.clock.now())),
+            lambda attempts: TransportError(text + _after(attempts)),
+        )
+
+
+def _after(attempts: int) -> str:
+    return f"; gave up after {attempts} attempts" if attempts > 1 else ""

@@ -1,0 +1,165 @@
+"""When to try again, and how long to wait first: numbers and plain functions, no clock and no network."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+# A 429 with one of these lasts until somebody raises a limit or the month ends; trying again cannot help.
+SPEND_LIMIT_CODES = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
+
+
+class Operation(StrEnum):
+    """What is being asked for; it decides what may be repeated."""
+
+    RETRIEVE = "retrieve"
+    LIST = "list"
+    RESULTS = "results"
+    CREATE = "create"
+    CANCEL = "cancel"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What one attempt came to, as far as the decision needs it."""
+
+    status: int | None = None  # None: no answer came
+    type: str = ""  # the API's error type; empty when the body was not the API's
+    error_code: str = ""
+    should_retry: bool | None = None  # the server's own word, from `x-should-retry`
+    retry_after: float | None = None  # seconds, as the server asked, uncapped
+    sent: bool = True  # no answer: whether the whole request may have reached the server
+    lasting: bool = False  # no answer: trying again cannot help, e.g. a certificate for another host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How patient a client is. The defaults outlast a gateway's restart or a line that is down for two minutes.
+
+    Attributes:
+        attempts: how often one request is sent at most, the first time included.
+        backoff_first: seconds that the first wait lasts at most; each further one may last twice as long.
+        backoff_max: seconds that no wait exceeds, but for one the server asked for.
+        retry_after_max: seconds that a server's `retry-after` is honoured up to.
+        missing_seconds: how long a 404 for a batch is taken for the API's delay rather than the truth. It has
+            answered 404 seconds after create, in the middle of a batch's life, and for results just after the
+            end (anthropic-sdk-python issue 1432).
+        missing_known_seconds: the same for a batch that is known to exist.
+        garbled_attempts: how often a request is sent at most when 200 comes with something that is not the API's,
+            such as a proxy's page.
+    """
+
+    attempts: int = 10
+    backoff_first: float = 1.0
+    backoff_max: float = 60.0
+    retry_after_max: float = 120.0
+    missing_seconds: float = 15.0
+    missing_known_seconds: float = 60.0
+    garbled_attempts: int = 3
+
+
+def decide(
+    policy: RetryPolicy,
+    failure: Failure,
+    *,
+    operation: Operation,
+    attempt: int,
+    elapsed: float,
+    known: bool,
+    jitter: float,
+) -> float | None:
+    """Seconds to wait before the next attempt, or None to give up.
+
+    Args:
+        policy: the numbers.
+        failure: what the last attempt came to.
+        operation: what was asked for.
+        attempt: how many attempts there have been, from 1.
+        elapsed: seconds since the first attempt began.
+        known: whether the batch is known to exist, which makes a 404 less believable.
+        jitter: a random number from 0 to 1; many clients that failed together shall not come back together.
+    """
+    if attempt >= policy.attempts or not may_repeat(failure, operation):
+        return None
+    backoff = min(policy.backoff_max, policy.backoff_first * 2.0 ** min(attempt - 1, 64))
+    if failure.status == 404 and failure.should_retry is None:
+        # Not an overload: no need to spread widely, but the attempts must span the whole window.
+        window = policy.missing_known_seconds if known else policy.missing_seconds
+        left = window - elapsed
+        return min(left, backoff * (0.5 + 0.5 * jitter)) if left > 0 else None
+    if failure.status == 200 and attempt >= policy.garbled_attempts:
+        return None
+    if failure.retry_after is not None:
+        return min(failure.retry_after, policy.retry_after_max) + jitter * policy.backoff_first
+    return backoff * jitter
+
+
+def may_repeat(failure: Failure, operation: Operation) -> bool:
+    """Whether sending the same request again is harmless and could come out better."""
+    status = failure.status
+    if status in (401, 403) or failure.error_code in SPEND_LIMIT_CODES or failure.should_retry is False:
+        return False
+    if operation is Operation.CREATE:
+        # A second batch costs money and cannot be told from the first, so not even `x-should-retry: true` counts.
+        return not failure.lasting and took_no_effect(failure) and status in (None, 429, 503, 529)
+    if status is None:
+        return not failure.lasting
+    if failure.should_retry:
+        return True
+    if status == 404:
+        return operation in (Operation.RETRIEVE, Operation.RESULTS)
+    if status == 409:  # for cancel and delete it may well mean: not in this state
+        return operation not in (Operation.CANCEL, Operation.DELETE)
+    return status in (200, 408, 429) or status >= 500
+
+
+def took_no_effect(failure: Failure) -> bool:
+    """Whether the server certainly did nothing with the request.
+
+    True when it was not sent to its end, and for the answers that mean "refused at the door": any 4xx, 529 (the
+    API's overload), and a 503 whose body is the API's own. A 503 of anything in between is no proof, since proxies
+    also say so when the server behind them went silent; nor is any other 5xx, nor a 200 that makes no sense.
+    """
+    if failure.status is None:
+        return not failure.sent
+    return 400 <= failure.status < 500 or failure.status == 529 or (failure.status == 503 and bool(failure.type))
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """The server's wish in seconds, from `retry-after-ms` or `retry-after` (a number or an HTTP date).
+
+    None when there is none that makes sense. `now` is the wall clock, to compare a date with.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000.0
+    text = headers.get("retry-after")
+    seconds = _number(text)
+    if seconds is not None or text is None:
+        return seconds
+    try:
+        date = parsedate_to_datetime(text)
+        return max(0.0, (date - now).total_seconds())
+    except (ValueError, TypeError, OverflowError):  # not a date, or one without a time zone
+        return None
+
+
+def should_retry(headers: Mapping[str, str]) -> bool | None:
+    """The server's word on retrying, from `x-should-retry`; None when it said nothing clear."""
+    return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value >= 0 else None

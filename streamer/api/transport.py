@@ -1,0 +1,287 @@
+"""HTTP, and the only file that knows aiohttp: requests out, answers in, every failure turned into plain data.
+
+What aiohttp raises may hold the whole request in its attributes and its traceback, so no exception of it leaves this
+file, not even as the context of another: each is turned into text first and the handler is left before raising.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Self
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
+
+from streamer.api.answer import Answer, safe_text
+from streamer.api.errors import ConfigurationError, TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from streamer.api.body import RequestBody
+
+READ_BUFFER_BYTES = 1 << 16  # per connection; larger ones gain no speed and cost memory with hundreds of them
+CONNECTIONS_FOR_CONTROL = 100
+# Every way in which aiohttp reports that the network or the other side failed.
+NETWORK_ERRORS = (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError)
+
+
+class Lane(Enum):
+    """Which connections a request uses, so that none waits for another kind."""
+
+    CONTROL = "control"  # short questions and answers
+    RESULTS = "results"  # long downloads, as many as are asked for
+    CREATE = "create"  # always a new connection: on a kept one that has gone stale the outcome would be unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long the network may be silent or slow, in seconds.
+
+    A download may last as long as it likes; it may not be silent for longer than `silence`.
+    """
+
+    connect: float = 30.0  # to establish a connection, name lookup and TLS included
+    answer: float = 60.0  # for a whole short answer, or until the headers of a long one
+    upload: float = 1800.0  # for a create, up to 256 MB of it
+    silence: float = 60.0  # between two pieces of an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """No usable answer: why, in words safe to show, and what it means for trying again."""
+
+    reason: str
+    sent: bool = True  # the whole request may have reached the server
+    lasting: bool = False  # the same request will fail again
+
+
+class Response:
+    """An answer whose headers are here and whose body is still on the wire."""
+
+    def __init__(self, response: aiohttp.ClientResponse, timeouts: Timeouts) -> None:
+        self._response = response
+        self._timeouts = timeouts
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.received = 0  # bytes of the body read so far
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}, {self.received:,} bytes read>"
+
+    async def chunk(self) -> bytes | Lost:
+        """The next bytes of the body as they arrive; empty at its end."""
+        try:
+            data: bytes = await self._response.content.readany()
+        except NETWORK_ERRORS as error:
+            return Lost(_reason(error, self._timeouts, self._timeouts.answer))
+        self.received += len(data)
+        return data
+
+    async def whole(self, cap: int) -> Answer:
+        """The body up to `cap` bytes and within `Timeouts.answer`; what is longer or late is cut and closed."""
+        body = bytearray()
+        cut = True
+        try:
+            async with asyncio.timeout(self._timeouts.answer):
+                while len(body) <= cap and not isinstance(data := await self.chunk(), Lost):
+                    body += data
+                    if not data:
+                        cut = False
+                        break
+        except TimeoutError:
+            cut = True
+        finally:
+            self.close()
+        return Answer(self.status, self.headers, bytes(body[:cap]), cut)
+
+    def close(self) -> None:
+        """Close the connection, unless the body was read to its end and the connection is free already."""
+        self._response.close()
+
+
+class ResultsBody:
+    """The body of a results answer as it comes off the wire; iterate over it for chunks of bytes, still encoded.
+
+    Read it promptly: what has arrived but was not read is lost when the connection breaks.
+
+    Attributes:
+        status: 200, or 206 when a Range was asked for and served.
+        headers: the answer's headers, found in any case.
+        received: bytes read so far.
+        retries: how many attempts failed before this one.
+    """
+
+    def __init__(self, response: Response, *, what: str, retries: int) -> None:
+        self._response = response
+        self._what = what
+        self.status = response.status
+        self.headers = response.headers
+        self.retries = retries
+
+    def __repr__(self) -> str:
+        return f"<ResultsBody {self.status}, {self.received:,} bytes read>"
+
+    @property
+    def received(self) -> int:
+        """Bytes read so far."""
+        return self._response.received
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        data = await self._response.chunk()
+        if isinstance(data, Lost):
+            raise TransportError(
+                f"{self._what}: {data.reason} after {self.received:,} bytes of the body", received=self.received
+            )
+        if not data:
+            raise StopAsyncIteration
+        return data
+
+
+class Transport:
+    """Opens requests, each in its lane, with the caller's session or with own ones that are made when needed."""
+
+    def __init__(self, session: aiohttp.ClientSession | None, timeouts: Timeouts) -> None:
+        self._given = session
+        self._timeouts = timeouts
+        self._sessions: dict[Lane, aiohttp.ClientSession] = {}
+        self._closed = False
+
+    def __repr__(self) -> str:
+        whose = "the caller's session" if self._given is not None else f"{len(self._sessions)} sessions"
+        return f"<Transport with {whose}{', closed' if self._closed else ''}>"
+
+    async def open(
+        self,
+        lane: Lane,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        body: RequestBody | None = None,
+    ) -> Response | Lost:
+        """Send one request and wait for the headers of its answer; redirects are answers like any other.
+
+        Raises:
+            ConfigurationError: the client or the caller's session is closed.
+        """
+        session = self._session(lane)
+        within = self._timeouts.answer if body is None else self._timeouts.upload
+        upload = Upload(body) if body is not None else None
+        if body is not None:
+            headers = {**headers, "content-length": str(body.size)}
+        try:
+            async with asyncio.timeout(within):
+                response = await session.request(
+                    method,
+                    URL(url, encoded=True),  # verbatim: a signed URL must not be quoted anew
+                    headers=headers,
+                    data=upload.parts() if upload is not None else None,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    auto_decompress=lane is not Lane.RESULTS,
+                    read_bufsize=READ_BUFFER_BYTES,
+                    timeout=aiohttp.ClientTimeout(
+                        total=None,
+                        connect=self._timeouts.connect,
+                        sock_connect=self._timeouts.connect,
+                        sock_read=self._timeouts.silence,
+                    ),
+                )
+        except NETWORK_ERRORS as error:
+            sent = upload.complete if upload is not None else _maybe_sent(error)
+            return Lost(_reason(error, self._timeouts, within), sent=sent, lasting=_lasting(error))
+        return Response(response, self._timeouts)
+
+    def carries_credentials(self) -> bool:
+        """Whether the caller's session adds a key of its own to every request, wherever it goes."""
+        session = self._given
+        return session is not None and (
+            session.auth is not None or any(name in session.headers for name in ("x-api-key", "authorization"))
+        )
+
+    async def close(self) -> None:
+        """Close the own sessions and their connections; the caller's session is the caller's."""
+        self._closed = True
+        while self._sessions:
+            _, session = self._sessions.popitem()
+            await session.close()
+
+    def _session(self, lane: Lane) -> aiohttp.ClientSession:
+        if self._closed or (self._given is not None and self._given.closed):
+            raise ConfigurationError("the client or its session is closed; open a new one")
+        if self._given is not None:
+            return self._given
+        if lane not in self._sessions:
+            self._sessions[lane] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=CONNECTIONS_FOR_CONTROL if lane is Lane.CONTROL else 0,
+                    force_close=lane is Lane.CREATE,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+        return self._sessions[lane]
+
+
+class Upload:
+    """A body on its way, and whether its last byte was handed over: before that the server cannot act on it."""
+
+    def __init__(self, body: RequestBody) -> None:
+        self._body = body
+        self.complete = False
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """The body's parts; `complete` turns true just before the one that completes it leaves."""
+        left = self._body.size
+        async for part in self._body.parts():
+            left -= len(part)
+            self.complete = left <= 0
+            yield part
+
+
+def _maybe_sent(error: BaseException) -> bool:
+    """Whether the request can have left: not when there never was a connection."""
+    return not isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL))
+
+
+def _lasting(error: BaseException) -> bool:
+    lasting = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch, aiohttp.InvalidURL)
+    return isinstance(error, lasting)
+
+
+def _reason(error: BaseException, timeouts: Timeouts, within: float) -> str:
+    """What happened, without the request: most of aiohttp's own texts hold its URL."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            why = getattr(error.certificate_error, "verify_message", "") or "it could not be verified"
+            return f"the server's certificate is not valid: {safe_text(why, 200)}"
+        case aiohttp.ClientConnectorDNSError():
+            return "the host name cannot be resolved"
+        case aiohttp.ClientConnectorError():
+            why = error.os_error.strerror or str(error.os_error)
+            return f"no connection: {safe_text(why, 200)}"
+        case aiohttp.ConnectionTimeoutError():
+            return f"no connection within {timeouts.connect:g} s"
+        case aiohttp.SocketTimeoutError():
+            return f"the server was silent for {timeouts.silence:g} s"
+        case aiohttp.ServerDisconnectedError():
+            return "the server closed the connection without an answer"
+        case aiohttp.ClientPayloadError():
+            return "the connection broke"
+        case aiohttp.ClientResponseError() | HttpProcessingError():
+            return f"the answer is not valid HTTP: {safe_text(error.message, 120)}"
+        case aiohttp.InvalidURL():
+            return "the URL cannot be asked"
+        case TimeoutError():
+            return f"no answer within {within:g} s"
+        case OSError():
+            return f"the connection broke: {safe_text(error.strerror or type(error).__name__, 200)}"
+        case _:
+            return f"the request failed: {type(error).__name__}"
