@@ -1,0 +1,119 @@
+"""`streamer serve`: the emulator on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from streamer.emulator.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+DESCRIPTION = """\
+A local server that behaves as the Message Batches API does: create, retrieve, list, results, cancel, delete.
+No key and no network are needed: any key that is not a real one will do.
+"""
+
+EXAMPLES = """\
+examples:
+  streamer serve --port 8123 --speed 100         batches end after about a second
+  streamer serve --fill 20 --records 500         a workspace with 20 batches about to end
+  streamer serve --fill-ended 1 --records 100000 --record-bytes 20000     2 GB of results
+  curl -s http://127.0.0.1:8123/v1/messages/batches -H 'x-api-key: test' -H 'anthropic-version: 2026-10-21'
+
+Not of the API: GET /_emulator/stats counts what was asked; POST /_emulator/advance {"seconds": n} moves the clock.
+"""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="run the emulator: a faithful local Message Batches API",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_switches(parser)
+    parser.set_defaults(handler=handler)
+
+
+def add_switches(parser: argparse.ArgumentParser) -> None:
+    """One option for each of the emulator's settings, and `--json`."""
+    for switch in fields(Settings):
+        flag = "--" + switch.name.replace("_", "-")
+        about = str(switch.metadata["help"]).replace("%", "%%")
+        default: Any = switch.default
+        if default is False:
+            parser.add_argument(flag, action="store_true", help=about)
+        elif isinstance(default, tuple):
+            parser.add_argument(flag, action="append", default=[], metavar=switch.name.upper(), help=about)
+        else:
+            parser.add_argument(
+                flag,
+                type=type(default),
+                default=default,
+                choices=switch.metadata["choices"] or None,
+                metavar=None if switch.metadata["choices"] else type(default).__name__.upper(),
+                help=f"{about} (default: {str(default).replace('%', '%%')})",
+            )
+    parser.add_argument("--json", action="store_true", help="say that it listens as one line of JSON")
+
+
+def handler(args: argparse.Namespace) -> int:
+    """Run until SIGINT or SIGTERM; 0 then, 2 when it cannot start."""
+    values = {switch.name: getattr(args, switch.name) for switch in fields(Settings)}
+    try:
+        settings = Settings(**values | {"key": tuple(args.key)})
+    except ValueError as error:
+        return _fail(str(error))
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
+            runner.run(_serve(settings, as_json=args.json))
+        except OSError as error:
+            return _fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}")
+    return 0
+
+
+def _fail(message: str) -> int:
+    print(f"streamer serve: {message}", file=sys.stderr)
+    return 2
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not on Windows
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(settings: Settings, *, as_json: bool) -> None:
+    from streamer.emulator.server import serving
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with serving(settings) as base_url:
+        ready = json.dumps({"base_url": base_url, "pid": os.getpid()})
+        print(ready if as_json else f"streamer emulator listening on {base_url}", flush=True)
+        await stop.wait()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command on its own: what `python -m streamer.cli.serve` runs."""
+    parser = argparse.ArgumentParser(prog="streamer serve", description=DESCRIPTION)
+    add_switches(parser)
+    return handler(parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
