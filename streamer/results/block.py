@@ -1,20 +1,25 @@
 """The unit that flows: a block of whole records.
 
 Python pays per object, so what moves through the pipeline is not records but blocks: bytes that hold whole
-records, each ended by one newline, with the heads of those records decoded once, together, in C. `read_lines`
-makes a block of framed lines, and sets aside what is no record.
+records, each ended by one newline, with the heads of those records decoded once. `read_lines` makes a block of
+framed lines, and sets aside what is no record.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from itertools import compress, pairwise
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from streamer.results.framing import SPACE, Lines, seams
-from streamer.results.record import Head, HeadResult, Record, lenient_loads
+from streamer.results.record import WHOLE, Head, HeadResult, Record, lenient_loads
+
+if TYPE_CHECKING:
+    from streamer.api.types import Result
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
@@ -35,9 +40,19 @@ class Block(msgspec.Struct, frozen=True, gc=False):
 
     def records(self) -> Iterator[Record]:
         """The records as lazy views, in order."""
-        lines = self.data.split(b"\n")
-        for head, line in zip(self.heads, lines, strict=False):  # the last line is the empty one after the last \n
-            yield Record(self.batch_id, head, line)
+        for head, line in zip(self.heads, BytesIO(self.data), strict=True):
+            yield Record(self.batch_id, head, line[:-1])
+
+    def results(self) -> list[Result]:
+        """The results, typed, in order: `record.result` of every record, at less cost for each.
+
+        Raises:
+            RecordError: a result is JSON, but not of the API's shape.
+        """
+        try:
+            return [whole.result for whole in map(WHOLE.decode, BytesIO(self.data))]
+        except (ValueError, RecursionError):
+            return [record.result for record in self.records()]
 
     @property
     def size(self) -> int:
@@ -48,8 +63,7 @@ class Block(msgspec.Struct, frozen=True, gc=False):
         """The block of those records that are `wanted`, one answer for each; the block itself when all are."""
         if all(wanted):
             return self
-        lines = self.data.split(b"\n")
-        data = b"".join([line + b"\n" for line, yes in zip(lines, wanted, strict=False) if yes])
+        data = b"".join(compress(BytesIO(self.data), wanted))
         return Block(self.batch_id, data, list(compress(self.heads, wanted)))
 
 
@@ -91,7 +105,7 @@ def read_lines(batch_id: str, lines: Lines) -> tuple[Block | None, list[Reject]]
     ... # doctest: +ELLIPSIS
     (Block(batch_id='msgbatch_1', data=...), [Reject(offset=46, length=6, reason=..., raw=b'{"cust', terminated=False)])
     """
-    data = lines.data if lines.terminated else lines.data + b"\n"
+    data = lines.data if lines.data.endswith(b"\n") else lines.data + b"\n"
     heads = _heads_of_usual(data)
     if heads is not None:
         return Block(batch_id, data, heads), []
@@ -123,28 +137,20 @@ class _Minimal(msgspec.Struct, gc=False):
         return Head(self.custom_id, HeadResult(self.result.type))
 
 
-_HEADS = msgspec.json.Decoder(Head)
+_HEAD = msgspec.json.Decoder(Head)
 _MINIMAL = msgspec.json.Decoder(_Minimal)
-_ends = itemgetter(0, -1)
+_ends = itemgetter(0, -2)  # the last byte is the newline
 _BRACES = {(ord("{"), ord("}"))}
 
 
 def _heads_of_usual(data: bytes) -> list[Head] | None:
-    """The heads, when each line of `data` is exactly one record with nothing around it; else None.
-
-    Heads that number what the lines do are not enough: two objects in one line and a blank line would pass. But when
-    each line also begins with { and ends with }, no object can span two lines (`}` and `{` never meet inside one), so
-    each line holds one object at least, and equal numbers mean exactly one.
-    """
+    """The heads, when each line of `data` is exactly one record with nothing around it; else None."""
+    lines = BytesIO(data).readlines()  # several times as fast as `split`, which looks at each byte
     try:
-        heads = _HEADS.decode_lines(data)
+        heads = list(map(_HEAD.decode, lines))
     except (ValueError, RecursionError):
         return None
-    lines = data.split(b"\n")
-    del lines[-1]
-    if len(lines) != len(heads) or b"" in lines or set(map(_ends, lines)) != _BRACES:
-        return None
-    return heads
+    return heads if set(map(_ends, lines)) == _BRACES else None
 
 
 def _separate(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -166,7 +172,7 @@ def _read_head(raw: bytes) -> Head:
         RecursionError: it is nested too deeply.
     """
     try:
-        return _HEADS.decode(raw)
+        return _HEAD.decode(raw)
     except (ValueError, RecursionError):
         pass  # a usage or an error of an odd shape, or JSON that msgspec does not take, or no record
     try:

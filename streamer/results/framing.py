@@ -48,7 +48,8 @@ class Part:
 
     Attributes:
         offset: where `data` begins in the decoded body, in bytes.
-        data: the next bytes of the record, in order, without its newline or the ``\r`` before that.
+        data: the next bytes of the record, in order, without its newline or the ``\r`` before that. Other white
+            space around the record stays.
         last: whether the record ends here; then `data` is empty.
         terminated: False when the record ends because the body did, with no newline.
     """

@@ -52,7 +52,7 @@ class Whole(msgspec.Struct, gc=False):
     result: Result
 
 
-_WHOLE = msgspec.json.Decoder(Whole)
+WHOLE = msgspec.json.Decoder(Whole)
 
 
 class Record(msgspec.Struct, eq=False, gc=False):
@@ -91,14 +91,13 @@ class Record(msgspec.Struct, eq=False, gc=False):
             RecordError: the result is JSON, but not of the API's shape.
         """
         if self._result is None:
-            self._result = self._decode()
+            try:
+                self._result = WHOLE.decode(self.raw).result
+            except (ValueError, RecursionError) as exc:
+                self._result = self._decode_loosely(str(exc))
         return self._result
 
-    def _decode(self) -> Result:
-        try:
-            return _WHOLE.decode(self.raw).result
-        except (ValueError, RecursionError) as exc:
-            reason = str(exc)
+    def _decode_loosely(self, reason: str) -> Result:
         try:
             return msgspec.convert(lenient_loads(self.raw), Whole).result
         except (ValueError, RecursionError):
