@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from streamer.results.block import Block
 
 PATIENCE = 0.1  # seconds after which a thread that waits for a slow reader looks whether it should stop
+GRACE = 0.5  # seconds that a slow reader is given to take the rest of a record when we stop
 COPY = 1024 * 1024  # bytes read at once from the temporary file of a long record
 
 
@@ -30,7 +31,7 @@ class StdoutSink(Sink):
 
     Records of different batches come in turns but never inside one another; a record too long to be held waits in a
     temporary file until it is whole. At least once: nothing tells what the reader has kept, so running again writes
-    everything again. An interrupted run may end inside a record; if others go on, a newline parts them from it.
+    everything again. An interrupted run ends with a whole record, unless the reader has stopped reading.
 
     Args:
         descriptor: where to write; 1 is standard output. What Python itself has buffered for it is not flushed.
@@ -136,31 +137,39 @@ class Pipe:
             raise self._failed(error) from error
 
     def pour(self, data: bytes, stopped: threading.Event) -> None:
-        """Write `data`, whole records, unless stopped before its end."""
-        self._write(b"\n" + data if self._torn else data, stopped)
+        """Write `data`, whole records; when stopped, no further than to the end of the record under way."""
+        if self._torn:
+            data = b"\n" + data
+        written = self._write(data, stopped)
+        if self._torn:
+            self._write(data[written : data.index(b"\n", written) + 1])
 
     def pour_file(self, file: IO[bytes], stopped: threading.Event) -> None:
-        """Write one record from a file, unless stopped before its end."""
+        """Write one record from a file; when stopped it ends where it is, with a newline."""
         if self._torn:
             self._write(b"\n", stopped)
         file.seek(0)
-        while (data := file.read(COPY)) and not stopped.is_set():
+        while not stopped.is_set() and (data := file.read(COPY)):
             self._write(data, stopped)
-        self._write(b"\n", stopped)
+        if self._torn:
+            self._write(b"\n")
 
-    def _write(self, data: bytes, stopped: threading.Event) -> None:
-        rest = memoryview(data)
+    def _write(self, data: bytes, stopped: threading.Event | None = None) -> int:
+        """How much of `data` was written, until stopped, or until the reader made no room for the time of grace."""
+        written = 0
         try:
-            most = len(rest) if stat.S_ISREG(os.fstat(self._descriptor).st_mode) else select.PIPE_BUF
+            most = len(data) if stat.S_ISREG(os.fstat(self._descriptor).st_mode) else select.PIPE_BUF
             poll = select.poll()
             poll.register(self._descriptor, select.POLLOUT)
-            while rest and not stopped.is_set():
-                if poll.poll(PATIENCE * 1000):
-                    written = os.write(self._descriptor, rest[:most])
-                    self._torn = rest[written - 1] != ord("\n")
-                    rest = rest[written:]
+            while written < len(data) and not (stopped and stopped.is_set()):
+                if poll.poll(1000 * (PATIENCE if stopped else GRACE)):
+                    written += os.write(self._descriptor, memoryview(data)[written : written + most])
+                    self._torn = data[written - 1] != ord("\n")
+                elif stopped is None:
+                    break
         except OSError as error:
             raise self._failed(error) from error
+        return written
 
     @staticmethod
     def _failed(error: OSError) -> SinkError:
