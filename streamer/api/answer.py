@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,18 @@ from streamer.api.retry import SPEND_LIMIT_CODES, Failure, retry_after, should_r
 from streamer.api.types import ErrorResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
 SHOWN_CHARACTERS = 300  # of a server's own message
 SHOWN_BODY_BYTES = 200  # of a body that is not the API's
 GZIP_WINDOW = 31  # zlib's number for "gzip header and trailer expected"
+ERRORS: Mapping[int, type[ApiError]] = {
+    401: AuthenticationError,
+    403: AuthenticationError,
+    404: NotFoundError,
+    429: RateLimitError,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
-    cut: bool = False  # the body was longer than the cap, or ended early
+    cut: bool = False  # the body goes on beyond the cap
+    lost: str = ""  # why the body ended early; empty when it did not
 
     @property
     def error(self) -> ErrorResponse:
@@ -62,22 +70,25 @@ def failure_of(answer: Answer, now: datetime) -> Failure:
     )
 
 
-def api_error(answer: Answer, *, what: str, attempts: int, scrub: Callable[[str], str], key_source: str) -> ApiError:
+def api_error(
+    answer: Answer, *, what: str, who: str, attempts: int, scrub: Callable[[str], str], key_source: str
+) -> ApiError:
     """The error to raise for an answer with an error status.
 
     Args:
         answer: what came.
         what: what was asked for, e.g. `retrieve msgbatch_1`.
+        who: who answered, e.g. `the API`.
         attempts: how often it was sent.
         scrub: removes the key from text, as the server may have echoed it.
-        key_source: where the key came from, for the hint after a 401.
+        key_source: where the key came from, for the hint after a 401; empty when the key was not sent.
     """
     error = answer.error.error
     code = scrub(safe_text(_error_code(answer.error), 80))
     kind = scrub(safe_text(error.type, 80))
     request_id = scrub(answer.request_id)
     detail = scrub(safe_text(error.message, SHOWN_CHARACTERS)) if error.message else ""
-    message = f"{what}: the API answered {answer.status}"
+    message = f"{what}: {who} answered {answer.status}"
     if kind:
         message += f" {kind}"
     if detail:
@@ -90,7 +101,9 @@ def api_error(answer: Answer, *, what: str, attempts: int, scrub: Callable[[str]
     if facts:
         message += f" ({', '.join(facts)})"
     hint = _hint(answer.status, code, key_source)
-    return _class_for(answer.status)(
+    # Without the key a 401 or 403 says nothing about it: other batches can go on.
+    kind_of_error = ERRORS.get(answer.status, ApiError) if key_source else ApiError
+    return kind_of_error(
         f"{message}; {hint}" if hint else message,
         status=answer.status,
         type=kind,
@@ -125,13 +138,9 @@ def _error_code(response: ErrorResponse) -> str:
     return code if isinstance(code, str) else ""
 
 
-def _class_for(status: int) -> type[ApiError]:
-    return {401: AuthenticationError, 403: AuthenticationError, 404: NotFoundError, 429: RateLimitError}.get(
-        status, ApiError
-    )
-
-
 def _hint(status: int, code: str, key_source: str) -> str:
+    if status in (401, 403) and not key_source:
+        return "the key is not sent to that host"
     if status == 401:
         return f"check the key in {key_source}"
     if status == 403:

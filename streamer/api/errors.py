@@ -19,6 +19,17 @@ from __future__ import annotations
 class StreamerError(Exception):
     """The base of every error that `streamer` raises on purpose."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default calls the class with the message alone, which the classes with more arguments refuse.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[StreamerError], args: tuple[object, ...], attributes: dict[str, object]) -> StreamerError:
+    """An error as it was pickled, e.g. in another process."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(attributes)
+    return error
+
 
 class ConfigurationError(StreamerError):
     """What was asked for cannot work; nothing was sent."""

@@ -98,16 +98,19 @@ class Exchange:
         """The answer's JSON as a `kind`."""
 
         async def attempt() -> Polled[T] | Failed:
-            response = await self._send(call)
-            if isinstance(response, Failed):
-                return response
+            sent = await self._send(call)
+            if isinstance(sent, Failed):
+                return sent
+            response, to = sent
             answer = await response.whole(call.cap if response.status == 200 else ERROR_BODY_BYTES)
             if answer.status != 200:
-                return self._refused(call, answer)
+                return self._refused(call, to, answer)
+            if answer.lost:
+                return self._lost(call, to, Lost(f"{answer.lost} after {len(answer.body):,} bytes of the answer"))
             try:
                 value = msgspec.json.decode(answer.body, type=kind)
             except (msgspec.DecodeError, RecursionError):
-                return self._garbled(call, answer, kind.__name__)
+                return self._garbled(call, to, answer, TransportError, f"not a {kind.__name__}")
             wish = retry_after(answer.headers, self.clock.now())
             return Polled(value, None if wish is None else min(wish, self.policy.retry_after_max))
 
@@ -119,19 +122,18 @@ class Exchange:
         statuses = (200, 206) if any(name.lower() == "range" for name in call.headers) else (200,)
 
         async def attempt() -> Response | Failed:
-            response = await self._send(call)
-            if isinstance(response, Failed):
-                return response
+            sent = await self._send(call)
+            if isinstance(sent, Failed):
+                return sent
+            response, to = sent
             kind = response.headers.get("content-type", "").partition(";")[0].lower()
             page = "html" in kind or "xml" in kind
             if response.status in statuses and not page:
                 return response
             answer = await response.whole(ERROR_BODY_BYTES)
             if answer.status in statuses:
-                shown = body_shown(answer, self.credentials.scrub)
-                text = f"{call.what}: {call.to.origin} answered with something else than results, {shown}"
-                return Failed(Failure(status=200), lambda attempts: NotResultsError(text + _after(attempts)))
-            return self._refused(call, answer)
+                return self._garbled(call, to, answer, NotResultsError, "not results")
+            return self._refused(call, to, answer)
 
         response, retries = await self._settle(call, attempt)
         return response, ResultsBody(response, what=call.what, retries=retries)
@@ -162,31 +164,33 @@ class Exchange:
             await self.clock.sleep(wait)
         raise AssertionError("unreachable: the loop has no end")
 
-    async def _send(self, call: Call) -> Response | Failed:
-        """One request, and the few redirects that lead to places we may ask anyway."""
+    async def _send(self, call: Call) -> tuple[Response, Destination] | Failed:
+        """One request, and the few redirects that lead to places we may ask anyway; also who answered."""
         to = call.to
         for _ in range(REDIRECTS + 1):
-            # The key is put in here, after the origin was checked, and for this one request.
-            headers = {**call.headers, **(self.credentials.headers() if to.with_key else {})}
             if not to.with_key and self.transport.carries_credentials():
                 raise UntrustedHostError(
-                    f"{call.what}: the session given to the client sends a key with every request, which would reach "
+                    f"{call.what}: the session given to the client sends a key with every request, so it would reach "
                     f"{to.origin}; give the key to the client instead"
                 )
+            # The key is put in here, after the origin was checked, and for this one request.
+            headers = {**call.headers, **(self.credentials.headers() if to.with_key else {})}
             response = await self.transport.open(call.lane, call.method, to.url, headers, body=call.body)
             if isinstance(response, Lost):
-                return self._lost(call, response)
+                return self._lost(call, to, response)
             if response.status not in REDIRECT_STATUSES or call.method != "GET":
-                return response
-            location = response.headers.get("location", "")
+                return response, to
             response.close()
             new = destination(
-                location, self.base, self.trusted_hosts, what=f"redirect of {call.what}", relative_to=to.url
+                response.headers.get("location", ""),
+                self.base,
+                self.trusted_hosts,
+                what=f"redirect of {call.what}",
+                relative_to=to.url,
             )
             # What was asked without the key stays without it, wherever it leads.
             to = Destination(new.url, new.origin, with_key=new.with_key and to.with_key)
-        text = f"{call.what}: redirected more than {REDIRECTS} times; check the base URL"
-        return Failed(Failure(lasting=True), lambda _: TransportError(text))
+        return self._lost(call, to, Lost(f"redirected more than {REDIRECTS} times", lasting=True))
 
     def _final(self, call: Call, outcome: Failed, attempts: int) -> StreamerError:
         """The error to raise, which for a create must say whether there may be a batch now."""
@@ -199,32 +203,30 @@ class Exchange:
             f"list the batches and look for one created before {now:%Y-%m-%d %H:%M:%S} UTC"
         )
 
-    def _refused(self, call: Call, answer: Answer) -> Failed:
-        return Failed(
-            failure_of(answer, self.clock.now()),
-            lambda attempts: api_error(
+    def _refused(self, call: Call, to: Destination, answer: Answer) -> Failed:
+        def error(attempts: int) -> StreamerError:
+            return api_error(
                 answer,
                 what=call.what,
+                who="the API" if to.with_key else str(to.origin),
                 attempts=attempts,
                 scrub=self.credentials.scrub,
-                key_source=self.credentials.source,
-            ),
-        )
+                key_source=self.credentials.source if to.with_key else "",
+            )
 
-    def _lost(self, call: Call, lost: Lost) -> Failed:
-        text = f"{call.what}: {self.credentials.scrub(lost.reason)} ({call.to.origin})"
+        return Failed(failure_of(answer, self.clock.now()), error)
+
+    def _lost(self, call: Call, to: Destination, lost: Lost) -> Failed:
+        text = f"{call.what}: {self.credentials.scrub(lost.reason)} ({to.origin})"
         return Failed(
             Failure(sent=lost.sent, lasting=lost.lasting), lambda attempts: TransportError(text + _after(attempts))
         )
 
-    def _garbled(self, call: Call, answer: Answer, kind: str) -> Failed:
+    def _garbled(self, call: Call, to: Destination, answer: Answer, error: type[StreamerError], instead: str) -> Failed:
+        long = f", longer than {len(answer.body):,} bytes" if answer.cut else ""
         shown = body_shown(answer, self.credentials.scrub)
-        how = f"was cut at {len(answer.body):,} bytes" if answer.cut else f"is not a {kind}"
-        text = f"{call.what}: the answer of {call.to.origin} {how}: {shown}"
-        return Failed(
-            Failure(status=200, retry_after=retry_after(answer.headers, self.clock.now())),
-            lambda attempts: TransportError(text + _after(attempts)),
-        )
+        text = f"{call.what}: {to.origin} answered {answer.status}, but what came is {instead}{long}: {shown}"
+        return Failed(Failure(status=200), lambda attempts: error(text + _after(attempts)))
 
 
 def _after(attempts: int) -> str:

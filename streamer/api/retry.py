@@ -124,13 +124,13 @@ def may_repeat(failure: Failure, operation: Operation) -> bool:
 def took_no_effect(failure: Failure) -> bool:
     """Whether the server certainly did nothing with the request.
 
-    True when it was not sent to its end, and for the answers that mean "refused at the door": any 4xx, 529 (the
+    True when it was not sent to its end, and for the answers that mean "refused at the door": any 3xx or 4xx, 529 (the
     API's overload), and a 503 whose body is the API's own. A 503 of anything in between is no proof, since proxies
     also say so when the server behind them went silent; nor is any other 5xx, nor a 200 that makes no sense.
     """
     if failure.status is None:
         return not failure.sent
-    return 400 <= failure.status < 500 or failure.status == 529 or (failure.status == 503 and bool(failure.type))
+    return 300 <= failure.status < 500 or failure.status == 529 or (failure.status == 503 and bool(failure.type))
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

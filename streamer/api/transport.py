@@ -84,19 +84,19 @@ class Response:
     async def whole(self, cap: int) -> Answer:
         """The body up to `cap` bytes and within `Timeouts.answer`; what is longer or late is cut and closed."""
         body = bytearray()
-        cut = True
+        lost = ""
         try:
             async with asyncio.timeout(self._timeouts.answer):
-                while len(body) <= cap and not isinstance(data := await self.chunk(), Lost):
-                    body += data
-                    if not data:
-                        cut = False
+                while len(body) <= cap and (data := await self.chunk()):
+                    if isinstance(data, Lost):
+                        lost = data.reason
                         break
+                    body += data
         except TimeoutError:
-            cut = True
+            lost = f"no whole answer within {self._timeouts.answer:g} s"
         finally:
             self.close()
-        return Answer(self.status, self.headers, bytes(body[:cap]), cut)
+        return Answer(self.status, self.headers, bytes(body[:cap]), cut=len(body) > cap, lost=lost)
 
     def close(self) -> None:
         """Close the connection, unless the body was read to its end and the connection is free already."""
