@@ -1,0 +1,45 @@
+"""An emulator whose time passes when ours does: a test that waits an hour takes no time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from streamer.api.client import Client
+from streamer.emulator.process import RunningEmulator, running
+from tests.clock import FakeClock
+
+
+class SharedClock(FakeClock):
+    """A clock whose sleeps move the emulator's clock as well."""
+
+    def __init__(self, emulator: RunningEmulator) -> None:
+        super().__init__(datetime.now(UTC))
+        self._emulator = emulator
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            await asyncio.to_thread(self._emulator.advance, seconds)
+        await super().sleep(seconds)
+
+
+@asynccontextmanager
+async def emulated(
+    *, key: str = "test-key", client: dict[str, Any] | None = None, **switches: Any
+) -> AsyncIterator[tuple[RunningEmulator, Client, SharedClock]]:
+    """An emulator, a client of it, and the clock that both share."""
+    with running(**switches) as emulator:
+        clock = SharedClock(emulator)
+        async with Client(
+            api_key=key, base_url=emulator.base_url, clock=clock, requests_per_minute=100_000, **(client or {})
+        ) as api:
+            yield emulator, api, clock
+
+
+def asked(emulator: RunningEmulator) -> int:
+    """How many requests about the state of batches the emulator has answered."""
+    requests = emulator.stats()["requests"]
+    return int(requests.get("list", 0) + requests.get("retrieve", 0))
