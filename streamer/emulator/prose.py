@@ -130,33 +130,20 @@ class Prose:
         if style == "code":
             parts = [f"```\n{snippet.strip()}\n```" for snippet in CODE.split("\n\n")] + parts[:6]
         glue = "\n\n" if style == "code" else " "
-        self._raw = _passages(parts, glue, len(style))
-        self._ready = [escaped(passage + "\n\n") for passage in self._raw]
+        self._ready = [escaped(passage + "\n\n") for passage in _passages(parts, glue, len(style))]
         self._long = b"".join(self._ready)  # for text so long that it must repeat itself anyway
 
     def pieces(self, size: int, *seed: int) -> Iterator[bytes]:
-        """`size` bytes of text, in pieces; up to a dozen bytes less where an escape or character would be cut."""
+        """At most `size` bytes of text, in pieces; it ends with a whole word, so there may be a few bytes less."""
         number = mixed(*seed)
         while size > 2 * len(self._long):
             yield self._long
             size -= len(self._long)
         while size > 0:
             number = (number * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
-            choice = (number >> 40) % _PASSAGES
-            ready = self._ready[choice]
+            ready = self._ready[(number >> 40) % _PASSAGES]
             if len(ready) > size:
-                yield self._cut(self._raw[choice], size)
+                yield ready[: max(0, ready.rfind(b" ", 0, size))]  # no escape and no character holds a space
                 return
             yield ready
             size -= len(ready)
-
-    @staticmethod
-    def _cut(passage: str, size: int) -> bytes:
-        """The start of a passage whose escaped form is at most `size` bytes."""
-        characters = min(size, len(passage))
-        while characters > 0:
-            start = escaped(passage[:characters])
-            if len(start) <= size:
-                return start
-            characters -= max(1, (len(start) - size) // 4)
-        return b""

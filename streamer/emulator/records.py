@@ -27,6 +27,7 @@ CHUNK_BYTES = 256 * 1024
 
 _TEMPLATES = 64
 _TEMPLATE_BYTES = 512 * 1024  # above this a record is written piece by piece, not from a template
+_NO_LIMIT = 1 << 60  # tokens: the size asked for decides
 
 
 class _Template(NamedTuple):
@@ -128,7 +129,7 @@ class Records:
         kind = next((kind for kind, bound in zip(self._content, bounds, strict=True) if position < bound), "text")
         cached = 300 if which % 3 == 0 else 0
         ttl = "1h" if which % 2 == 0 else "5m"
-        return Ask(custom_id, digest=which, kind=kind, cached_tokens=cached, cache_ttl=ttl, max_tokens=300_000)
+        return Ask(custom_id, digest=which, kind=kind, cached_tokens=cached, cache_ttl=ttl, max_tokens=_NO_LIMIT)
 
     def _template(self, which: int) -> _Template:
         ask = self._ask(which, "request-000000")
@@ -140,4 +141,4 @@ class Records:
 
 
 def _huge_ask(custom_id: str) -> Ask:
-    return Ask(custom_id, max_tokens=1 << 60)
+    return Ask(custom_id, max_tokens=_NO_LIMIT)
