@@ -105,6 +105,8 @@ class Client:
         )
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_exchange"):  # a crash report may show a client whose constructor refused
+            return "<Client, not made>"
         return f"<Client of {self._exchange.base.url}, {self.retries} retries>"
 
     @property

@@ -6,7 +6,6 @@ into a request.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -141,7 +140,9 @@ class Exchange:
     async def _settle(self, call: Call, attempt: Callable[[], Awaitable[T | Failed]]) -> tuple[T, int]:
         """Attempt until one succeeds or the policy gives up; also how many failed before."""
         began = self.clock.monotonic()
-        for number in itertools.count(1):
+        number = 0
+        while True:
+            number += 1
             await self.limiter.acquire()
             outcome = await attempt()
             if not isinstance(outcome, Failed):
@@ -162,7 +163,6 @@ class Exchange:
             if failure.status == 429 and failure.retry_after is not None:
                 self.limiter.pause(wait)
             await self.clock.sleep(wait)
-        raise AssertionError("unreachable: the loop has no end")
 
     async def _send(self, call: Call) -> tuple[Response, Destination] | Failed:
         """One request, and the few redirects that lead to places we may ask anyway; also who answered."""

@@ -24,14 +24,14 @@ class RateLimiter:
     """
 
     def __init__(self, requests_per_minute: int, clock: Clock) -> None:
-        if requests_per_minute < 1:
-            raise ConfigurationError(f"requests_per_minute must be at least 1, not {requests_per_minute}")
         self._clock = clock
         self._rate = requests_per_minute / 60.0  # tokens per second
         self._burst = max(1.0, self._rate * BURST_SECONDS)  # tokens
         self._tokens = self._burst
         self._counted_at = clock.monotonic()  # up to when `_tokens` is right; in the future during a pause
         self._turn = asyncio.Lock()  # fair: it wakes those who wait in the order they came
+        if requests_per_minute < 1:
+            raise ConfigurationError(f"requests_per_minute must be at least 1, not {requests_per_minute}")
 
     def __repr__(self) -> str:
         return f"<RateLimiter {self._rate * 60:g} requests a minute, {self._tokens:.1f} at once now>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -74,15 +75,23 @@ class Server:
     script: Sequence[Reply]
     seen: list[Seen] = field(default_factory=list)
     open_connections: int = 0
+    tls: ssl.SSLContext | None = None
+    reads_bodies: bool = True  # else a request is answered when its headers are here
 
     async def __aenter__(self) -> Self:
         self._replies = list(self.script)
         self._alone = asyncio.Event()
+        self._arrival = asyncio.Condition()
         self._stopping = asyncio.Event()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
         self.port: int = self._server.sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
         return self
+
+    async def has_seen(self, number: int) -> None:
+        """Wait until `number` requests have arrived."""
+        async with self._arrival, asyncio.timeout(30):
+            await self._arrival.wait_for(lambda: len(self.seen) >= number)
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._stopping.set()
@@ -109,6 +118,8 @@ class Server:
         while True:
             seen = await self._read(reader, writer.get_extra_info("peername")[1])
             self.seen.append(seen)
+            async with self._arrival:
+                self._arrival.notify_all()
             answer = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
             if answer is None:
                 return
@@ -123,7 +134,7 @@ class Server:
         first, *lines = head.rstrip().split("\r\n")
         method, target, _ = first.split(" ")
         headers = {name.lower(): text for name, _, text in (line.partition(": ") for line in lines)}
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        body = await reader.readexactly(int(headers.get("content-length", "0"))) if self.reads_bodies else b""
         return Seen(method, target, headers, body, port)
 
 
