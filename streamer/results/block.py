@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from streamer.results.framing import SPACE, Lines, seams
-from streamer.results.record import WHOLE, Head, HeadResult, Record, lenient_loads
+from streamer.results.record import HEAD, WHOLE, Head, Record, read_head
 
 if TYPE_CHECKING:
     from streamer.api.types import Result
@@ -115,7 +115,7 @@ def read_lines(batch_id: str, lines: Lines) -> tuple[Block | None, list[Reject]]
     end = len(lines.data.rstrip(SPACE))
     for offset, raw in _separate(lines.data):
         try:
-            heads.append(_read_head(raw))
+            heads.append(read_head(raw))
             records.append(raw)
         except (ValueError, RecursionError) as exc:
             reason = "nested too deeply" if isinstance(exc, RecursionError) else str(exc)
@@ -124,21 +124,6 @@ def read_lines(batch_id: str, lines: Lines) -> tuple[Block | None, list[Reject]]
     return (Block(batch_id, b"\n".join([*records, b""]), heads) if records else None), rejects
 
 
-class _Minimal(msgspec.Struct, gc=False):
-    """What makes a record a record."""
-
-    class Typed(msgspec.Struct, gc=False):
-        type: str
-
-    custom_id: str
-    result: Typed
-
-    def head(self) -> Head:
-        return Head(self.custom_id, HeadResult(self.result.type))
-
-
-_HEAD = msgspec.json.Decoder(Head)
-_MINIMAL = msgspec.json.Decoder(_Minimal)
 _ends = itemgetter(0, -2)  # the last byte is the newline
 _BRACES = {(ord("{"), ord("}"))}
 
@@ -147,7 +132,7 @@ def _heads_of_usual(data: bytes) -> list[Head] | None:
     """The heads, when each line of `data` is exactly one record with nothing around it; else None."""
     lines = BytesIO(data).readlines()  # several times as fast as `split`, which looks at each byte
     try:
-        heads = list(map(_HEAD.decode, lines))
+        heads = list(map(HEAD.decode, lines))
     except (ValueError, RecursionError):
         return None
     return heads if set(map(_ends, lines)) == _BRACES else None
@@ -162,32 +147,3 @@ def _separate(data: bytes) -> Iterator[tuple[int, bytes]]:
             if left:
                 yield start + end - len(left), left.rstrip(SPACE)
         start += len(line) + 1
-
-
-def _read_head(raw: bytes) -> Head:
-    """The head of one record, whatever else is in it.
-
-    Raises:
-        ValueError: it is no record.
-        RecursionError: it is nested too deeply.
-    """
-    try:
-        return _HEAD.decode(raw)
-    except (ValueError, RecursionError):
-        pass  # a usage or an error of an odd shape, or JSON that msgspec does not take, or no record
-    try:
-        return _MINIMAL.decode(raw).head()
-    except msgspec.ValidationError:
-        raise
-    except (ValueError, RecursionError):
-        loose = lenient_loads(raw)
-    try:
-        return _encodable(msgspec.convert(loose, Head))
-    except ValueError:
-        return _encodable(msgspec.convert(loose, _Minimal).head())
-
-
-def _encodable(head: Head) -> Head:
-    """`head`, unless it holds a lone surrogate: that could be neither compared with other ids nor written."""
-    msgspec.json.encode(head)
-    return head

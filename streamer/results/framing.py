@@ -60,6 +60,21 @@ class Part:
     terminated: bool = True
 
 
+class EscapeMask:
+    """Makes every quote in JSON text, fed in pieces, one that begins or ends a string; in two passes in C."""
+
+    def __init__(self) -> None:
+        self._escaped = False  # the next byte belongs to a backslash before it
+
+    def mask(self, piece: bytes) -> bytes:
+        """`piece`, which is not empty, with escaped quotes and backslashes replaced; of the same length."""
+        masked = b"x" + piece[1:] if self._escaped else piece
+        # Pairs of backslashes first, so that in `\\"` the quote stays a real one.
+        masked = masked.replace(b"\\\\", b"xx").replace(b'\\"', b"xx")
+        self._escaped = masked.endswith(b"\\")
+        return masked
+
+
 class SeamScanner:
     """Finds where, inside a line that is fed in pieces, one object ends and the next one begins.
 
@@ -68,19 +83,15 @@ class SeamScanner:
     """
 
     def __init__(self) -> None:
+        self._escapes = EscapeMask()
         self._in_string = False
-        self._escaped = False  # the next byte belongs to a backslash before it
         self._closed = False  # outside any string, the last byte that is not white space was a }
 
     def scan(self, piece: bytes) -> list[int]:
         """Where in `piece`, the next bytes of the line, an object begins right after another one."""
         if not piece:
             return []
-        # Two steps of equal length: pairs of backslashes first, so that in `\\"` the quote stays a real one.
-        masked = b"x" + piece[1:] if self._escaped else piece
-        masked = masked.replace(b"\\\\", b"xx").replace(b'\\"', b"xx")
-        self._escaped = masked.endswith(b"\\")
-
+        masked = self._escapes.mask(piece)
         seams = []
         text = masked.lstrip(SPACE)
         if self._closed and text.startswith(b"{"):

@@ -45,6 +45,19 @@ class Head(msgspec.Struct, gc=False):
     result: HeadResult
 
 
+class _Minimal(msgspec.Struct, gc=False):
+    """What makes a record a record."""
+
+    class Typed(msgspec.Struct, gc=False):
+        type: str
+
+    custom_id: str
+    result: Typed
+
+    def head(self) -> Head:
+        return Head(self.custom_id, HeadResult(self.result.type))
+
+
 class Whole(msgspec.Struct, gc=False):
     """A record typed as a whole."""
 
@@ -52,7 +65,9 @@ class Whole(msgspec.Struct, gc=False):
     result: Result
 
 
+HEAD = msgspec.json.Decoder(Head)
 WHOLE = msgspec.json.Decoder(Whole)
+_MINIMAL = msgspec.json.Decoder(_Minimal)
 
 
 class Record(msgspec.Struct, eq=False, gc=False):
@@ -120,3 +135,40 @@ def lenient_loads(raw: bytes) -> Any:
         RecursionError: it is nested too deeply, at about 1,000 levels or more.
     """
     return json.loads(raw.decode(), parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))
+
+
+def read_head(raw: bytes) -> Head:
+    """The head of one record, whatever else is in it.
+
+    Raises:
+        ValueError: it is no record.
+        RecursionError: it is nested too deeply.
+    """
+    try:
+        return HEAD.decode(raw)
+    except (ValueError, RecursionError):
+        pass  # a usage or an error of an odd shape, or JSON that msgspec does not take, or no record
+    try:
+        return _MINIMAL.decode(raw).head()
+    except msgspec.ValidationError:
+        raise
+    except (ValueError, RecursionError):
+        return head_of(lenient_loads(raw))
+
+
+def head_of(record: Any) -> Head:
+    """The head of a record that was decoded into dicts.
+
+    Raises:
+        ValueError: it is no record.
+    """
+    try:
+        return _encodable(msgspec.convert(record, Head))
+    except ValueError:
+        return _encodable(msgspec.convert(record, _Minimal).head())
+
+
+def _encodable(head: Head) -> Head:
+    """`head`, unless it holds a lone surrogate: that could be neither compared with other ids nor written."""
+    msgspec.json.encode(head)
+    return head
