@@ -1,0 +1,92 @@
+"""What a run did, for programs: lines of JSON on stdout while it runs, one document in a file at its end."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from streamer.api.errors import ConfigurationError, SinkError
+from streamer.cli.output import forget_stdout, json_line
+from streamer.report import BatchReport, Outcome, RunReport
+
+
+def _document(report: BatchReport | RunReport) -> dict[str, Any]:
+    """A report with what follows from its fields, in names and values of JSON."""
+    document = {"complete": report.complete, **msgspec.to_builtins(report)}
+    if isinstance(report, RunReport):
+        document |= {"records": report.records, "bytes": report.bytes, "usage": msgspec.to_builtins(report.usage)}
+        document["batches"] = [_document(batch) for batch in report.batches]
+    return document
+
+
+class JsonLines:
+    """`--json`: a line on stdout for each batch that is done with, and one for the run at its end.
+
+    A reader that is gone does not stop the run, which may have other things to write; `failed` tells of it.
+    """
+
+    def __init__(self) -> None:
+        self.failed = False
+
+    def batch(self, report: BatchReport) -> None:
+        """A batch is done with."""
+        self._write({"event": "batch", **_document(report)})
+
+    def run(self, report: RunReport) -> None:
+        """The run is at its end."""
+        counts = Counter(str(batch.outcome) for batch in report.batches)
+        batches = {str(outcome): counts[outcome] for outcome in Outcome}
+        self._write({"event": "run", **_document(report), "batches": batches})
+
+    def _write(self, value: dict[str, Any]) -> None:
+        if self.failed:
+            return
+        try:
+            print(json_line(value), flush=True)
+        except BrokenPipeError:
+            self.failed = True
+            forget_stdout()
+
+
+class ReportFile:
+    """`--report FILE`: the whole report as one JSON document, for its owner's eyes only; there whole or not at all.
+
+    Raises:
+        ConfigurationError: no file can be made there; better said before a run of hours than after it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        if self._path.is_dir():
+            raise ConfigurationError(f"--report {path} is a directory; name a file in it")
+        if not self._path.parent.is_dir() or not os.access(self._path.parent, os.W_OK):
+            raise ConfigurationError(
+                f"--report {path} cannot be written: {self._path.parent} is no directory to write in"
+            )
+
+    def write(self, report: RunReport) -> None:
+        """Write it, in the place of one that is there.
+
+        Raises:
+            SinkError: the disk did not take it.
+        """
+        text = msgspec.json.format(msgspec.json.encode(_document(report)), indent=2) + b"\n"
+        try:
+            # mkstemp makes it 0600: results and reports tell of personal data.
+            descriptor, name = tempfile.mkstemp(prefix=self._path.name, suffix=".part", dir=self._path.parent)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(name).replace(self._path)
+            except BaseException:
+                Path(name).unlink()
+                raise
+        except OSError as error:
+            raise SinkError(f"the report could not be written to {self._path}: {error.strerror}") from error

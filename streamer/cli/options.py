@@ -1,0 +1,55 @@
+"""Options that several commands have, and the client they make."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamer.api.client import Client
+
+Subparsers = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
+
+
+def add_command(
+    subparsers: Subparsers[argparse.ArgumentParser], name: str, about: str, *, description: str, examples: str
+) -> argparse.ArgumentParser:
+    """A command whose help teaches: what it does, its options, examples."""
+    return subparsers.add_parser(
+        name,
+        help=about,
+        description=description.strip(),
+        epilog="examples:\n" + examples.strip("\n"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def add_client_options(parser: argparse.ArgumentParser) -> None:
+    """Where the API is. There is no option for the key: every user of a machine can read its command lines."""
+    parser.add_argument(
+        "--base-url", metavar="URL", help="where the API is (else ANTHROPIC_BASE_URL, else https://api.anthropic.com)"
+    )
+    parser.add_argument(
+        "--trust-host",
+        metavar="HOST",
+        action="append",
+        default=[],
+        help="another host that results may be fetched from, without the key (repeatable)",
+    )
+
+
+def add_ids(parser: argparse.ArgumentParser, nargs: str) -> None:
+    """The batches a command is about."""
+    parser.add_argument("ids", metavar="ID", nargs=nargs, help="a batch, e.g. msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d")
+
+
+def make_client(args: argparse.Namespace) -> Client:
+    """The client that the options ask for.
+
+    Raises:
+        ConfigurationError: no key in the environment, or options that cannot be.
+    """
+    from streamer.api.client import Client
+
+    return Client(base_url=args.base_url, trusted_hosts=args.trust_host)

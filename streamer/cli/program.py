@@ -1,0 +1,103 @@
+"""`main`: one command from its arguments to its exit code. Whatever goes wrong becomes one sentence on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import logging
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from streamer.api.errors import ConfigurationError, StreamerError
+from streamer.cli.exits import Exit, Interrupted
+from streamer.cli.output import forget_stdout, say
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: the words after `streamer`; those of the process by default.
+    """
+    from streamer.cli.parser import make_parser  # here, as `python -m streamer.cli.serve` must not find it imported
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows its number instead
+            stream.reconfigure(errors="backslashreplace")
+    args = argparse.Namespace()
+    try:
+        with _terminated_like_interrupted():
+            make_parser().parse_args(argv, args)
+            with _logging(args.verbose, args.quiet):
+                return _run(args)
+    except (KeyboardInterrupt, Interrupted):
+        advice = getattr(args, "when_interrupted", "")
+        say(f"interrupted; {advice}" if advice else "interrupted")
+        return Exit.INTERRUPTED
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Run the command that was parsed; an error becomes its sentence and its exit code."""
+    try:
+        code: int = args.handler(args)
+        sys.stdout.flush()  # here, where it can still be told that nobody reads it
+    except ConfigurationError as error:
+        say(str(error))
+        return Exit.USAGE
+    except StreamerError as error:
+        say(str(error))
+        return Exit.INCOMPLETE
+    except BrokenPipeError:
+        forget_stdout()
+        return Exit.INCOMPLETE
+    except Interrupted:
+        raise
+    except Exception as error:  # noqa: BLE001 - a traceback helps nobody who cannot change the code
+        say(f"{type(error).__name__}: {error}; this is a mistake in streamer, with -v it says where")
+        if args.verbose:
+            traceback.print_exc()
+        return Exit.INCOMPLETE
+    return code
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM does what Ctrl-C does, also while no event loop runs."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Lines(logging.Handler):
+    """What the library logs, as lines on whatever stderr is at the moment: live progress puts itself in between."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = "warning: " if record.levelno == logging.WARNING else ""
+        say(kind + self.format(record))
+
+
+@contextmanager
+def _logging(verbose: bool, quiet: bool) -> Iterator[None]:
+    """The library's log on stderr while a command runs: warnings, with -v also what it does, with -q errors alone."""
+    log = logging.getLogger("streamer")
+    handler = _Lines()
+    log.addHandler(handler)
+    log.setLevel(logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(logging.NOTSET)

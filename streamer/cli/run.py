@@ -1,0 +1,166 @@
+"""`streamer run`: wait for batches and stream their results."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+
+from streamer.api.errors import ConfigurationError
+from streamer.cli.exits import Exit
+from streamer.cli.options import Subparsers, add_client_options, add_command, add_ids, make_client
+
+DEFAULT_TARGET = "results/{batch_id}.jsonl"
+
+DESCRIPTION = """
+Wait until each batch has ended, and stream its results, record by record, to every target.
+
+A file is called NAME.part while it grows and gets its name when the batch is proved complete by its counts. Whatever
+interrupts a run, the same command again goes on: what is there is kept, nothing comes twice. What cannot be decoded
+as a record is kept in a rejects file, and the batch counts as incomplete.
+
+On a terminal, progress is drawn on stderr and a summary follows; elsewhere only what went wrong is said.
+"""
+
+EXAMPLES = """
+  streamer run msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d
+  streamer run --all                                         every batch whose results the API still has
+  streamer run --ids-from ids.txt --concurrency 16
+  streamer list --json | streamer run --ids-from -           ids from another command
+  streamer run --all --to 'out/{batch_id}/results.jsonl'
+  streamer run ID --only errored --to - | jq .custom_id      records on stdout
+  streamer run --follow --report report.json                 until Ctrl-C, new batches too
+"""
+
+
+def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    about = "wait for batches and stream their results"
+    parser = add_command(subparsers, "run", about, description=DESCRIPTION, examples=EXAMPLES)
+    add_ids(parser, "*")
+    parser.add_argument("--all", action="store_true", help="every batch of the workspace whose results are still kept")
+    parser.add_argument("--follow", action="store_true", help="keep watching the workspace for new batches")
+    parser.add_argument(
+        "--ids-from", metavar="FILE", help="a file of ids, one a line, or lines of JSON with an id; - is stdin"
+    )
+    parser.add_argument(
+        "--to",
+        metavar="TARGET",
+        action="append",
+        help="where records go (repeatable): a path with {batch_id} in it, - for stdout, SCHEME:... for another sink; "
+        f"{DEFAULT_TARGET} by default",
+    )
+    parser.add_argument(
+        "--only", metavar="TYPES", type=_types, help="types to deliver, e.g. succeeded,errored; all by default"
+    )
+    parser.add_argument("--concurrency", metavar="N", type=_count, default=8, help="downloads at once (default: 8)")
+    parser.add_argument(
+        "--poll-interval",
+        metavar="SECONDS",
+        type=_seconds,
+        default=10.0,
+        help="the shortest pause between two questions about a batch (default: 10)",
+    )
+    parser.add_argument(
+        "--rejects",
+        metavar="TEMPLATE",
+        help="path of the files for what cannot be decoded; beside the results by default, as NAME.rejects.jsonl",
+    )
+    parser.add_argument("--json", action="store_true", help="a line of JSON on stdout for each batch and for the run")
+    parser.add_argument("--report", metavar="FILE", help="write the whole report there, as JSON")
+    add_client_options(parser)
+    parser.set_defaults(handler=handler, when_interrupted="run the same command again to go on")
+
+
+def handler(args: argparse.Namespace) -> int:
+    """Check what was asked for, then run."""
+    from streamer.cli.loop import run_async
+
+    targets = list(dict.fromkeys(args.to or [DEFAULT_TARGET]))
+    if args.json and "-" in targets:
+        raise ConfigurationError("--to - and --json both write to stdout; send the records to a file, or drop --json")
+    ids = list(args.ids)
+    if args.ids_from is not None:
+        from streamer.cli.ids import read_ids
+
+        ids += read_ids(args.ids_from)
+    if not (ids or args.all or args.follow):
+        what = f"{args.ids_from} holds no ids" if args.ids_from is not None else "no batch was named"
+        raise ConfigurationError(
+            f"{what}: give ids (`streamer list` shows them), --ids-from FILE, --all for every batch, "
+            "or --follow for new ones"
+        )
+    return run_async(_run(args, list(dict.fromkeys(ids)), targets))
+
+
+async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> int:
+    from streamer.cli.board import Board
+    from streamer.cli.progress import shown
+    from streamer.cli.telling import Telling
+    from streamer.pipeline import run
+    from streamer.sinks.file import FileSink
+    from streamer.sinks.targets import sink_for
+
+    telling = Telling(targets, quiet=args.quiet, as_json=args.json, report_file=args.report)
+    async with make_client(args) as client:
+        board = Board(client, ids, telling.batch)
+        sinks = [sink_for(target) for target in targets]
+        files = [target for target, sink in zip(targets, sinks, strict=True) if isinstance(sink, FileSink)]
+        try:
+            async with shown(board, on=not (args.quiet or _stdout_is_the_terminal(args, targets))):
+                report = await run(
+                    client,
+                    ids,
+                    sinks,
+                    everything=args.all,
+                    follow=args.follow,
+                    only=args.only,
+                    concurrency=args.concurrency,
+                    poll_interval=args.poll_interval,
+                    rejects=args.rejects or rejects_beside(files[0] if files else DEFAULT_TARGET),
+                    observer=board,
+                )
+        except BaseException:  # a run that is followed always ends so, and what it did is worth telling
+            telling.run(board.report())
+            raise
+    telling.run(report)
+    return Exit.COMPLETE if report.complete and telling.heard else Exit.INCOMPLETE
+
+
+def _stdout_is_the_terminal(args: argparse.Namespace, targets: list[str]) -> bool:
+    """Whether what goes to stdout shows on the terminal already; progress drawn there too would tear it."""
+    return sys.stdout.isatty() and (args.json or "-" in targets)
+
+
+def rejects_beside(target: str) -> str:
+    """Where rejects go when nobody says: beside the records.
+
+    >>> rejects_beside("out/{batch_id}.jsonl")
+    'out/{batch_id}.rejects.jsonl'
+    """
+    return target.removesuffix(".jsonl") + ".rejects.jsonl"
+
+
+def _types(text: str) -> frozenset[str]:
+    from streamer.api.types import RESULT_TYPES
+
+    types = frozenset(part.strip() for part in text.split(","))
+    if unknown := types.difference(RESULT_TYPES):
+        raise argparse.ArgumentTypeError(f"{min(unknown)!r} is no type of record; they are {', '.join(RESULT_TYPES)}")
+    return types
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return seconds

@@ -1,0 +1,52 @@
+"""What a run did, in a few lines for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from streamer.cli.output import by_type, plural, size, span
+from streamer.report import BatchReport, Outcome, RunReport
+
+_UNFINISHED = (Outcome.STREAMING, Outcome.WAITING)
+
+
+def summary(report: RunReport, targets: Sequence[str]) -> list[str]:
+    """A run in a few lines.
+
+    Args:
+        report: of the run.
+        targets: where the records went, as the user named it.
+    """
+    outcomes = Counter(batch.outcome for batch in report.batches)
+    delivered = outcomes[Outcome.DELIVERED] + outcomes[Outcome.ALREADY_DELIVERED]
+    line = f"{delivered:,} of {plural(len(report.batches), 'batch')} delivered"
+    if earlier := outcomes[Outcome.ALREADY_DELIVERED]:
+        line += f" ({earlier:,} by an earlier run)"
+    for outcome in (Outcome.INCOMPLETE, Outcome.FAILED, Outcome.STREAMING, Outcome.WAITING):
+        if outcomes[outcome]:
+            line += f", {outcomes[outcome]:,} {'still ' * (outcome in _UNFINISHED)}{outcome}"
+    lines = [line]
+    types = by_type(report.records)
+    lines.append(f"{plural(sum(report.records.values()), 'record')}{f' ({types})' if types else ''}")
+    for model, tokens in report.usage.items():
+        read, written = tokens.cache_read, tokens.cache_write_5m + tokens.cache_write_1h
+        lines.append(
+            f"{model}: {tokens.input:,} input tokens, {read:,} read from and {written:,} written to the cache, "
+            f"{tokens.output:,} output tokens"
+        )
+    lines.append(
+        f"{size(report.bytes)} of results in {span(report.seconds)}, {plural(report.requests, 'request')}, "
+        f"{plural(report.retries, 'retry')}"
+    )
+    lines += [f"records are in {target}" for target in targets if target != "-" and delivered]
+    return lines
+
+
+def trouble(report: BatchReport) -> str | None:
+    """Why a batch is not delivered, in one sentence that names it; None when it is."""
+    if report.complete:
+        return None
+    reason = report.error or f"it is {report.outcome}"
+    named = report.batch_id in reason
+    return f"{'' if named else report.batch_id + ': '}{reason}"

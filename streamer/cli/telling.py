@@ -1,0 +1,63 @@
+"""Who is told what of a run: failures and a summary for people, JSON for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from streamer.cli.documents import JsonLines, ReportFile
+from streamer.cli.output import say
+from streamer.cli.summary import summary, trouble
+from streamer.report import BatchReport, RunReport
+
+
+class Telling:
+    """Tells of batches as they are done with, and of the run at its end.
+
+    People are told of every batch that is not delivered, at once; at the end, on a terminal, what the run did. Where
+    stderr is no terminal that is left out, unless something is missing.
+
+    Args:
+        targets: where the records go, as the user named it.
+        quiet: tell people of failures only.
+        as_json: write lines of JSON on stdout.
+        report_file: path of the report; None for none.
+
+    Raises:
+        ConfigurationError: the report cannot be written there.
+    """
+
+    def __init__(self, targets: Sequence[str], *, quiet: bool, as_json: bool, report_file: str | None) -> None:
+        self._targets = targets
+        self._quiet = quiet
+        self._json = JsonLines() if as_json else None
+        self._report_file = ReportFile(report_file) if report_file is not None else None
+
+    @property
+    def heard(self) -> bool:
+        """Whether everything that was to be read on stdout could be written there."""
+        return self._json is None or not self._json.failed
+
+    def batch(self, report: BatchReport) -> None:
+        """A batch is done with."""
+        if self._json is not None:
+            self._json.batch(report)
+        tell_failure(report)
+
+    def run(self, report: RunReport) -> None:
+        """The run is at its end, or broken off."""
+        if self._json is not None:
+            self._json.run(report)
+        if self._report_file is not None:
+            self._report_file.write(report)
+        if self._quiet:
+            return
+        lines = summary(report, self._targets)
+        for line in lines if sys.stderr.isatty() else lines[: not report.complete]:
+            say(line)
+
+
+def tell_failure(report: BatchReport) -> None:
+    """Say why a batch is not delivered, if it is not."""
+    if (sentence := trouble(report)) is not None:
+        say(sentence)
