@@ -6,15 +6,16 @@ import argparse
 import asyncio
 import json
 import os
-import signal
-import sys
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from streamer.cli.exits import Exit, Interrupted
+from streamer.cli.loop import run_async
+from streamer.cli.output import say
 from streamer.emulator.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 DESCRIPTION = """\
 A local server that behaves as the Message Batches API does: create, retrieve, list, results, cancel, delete.
@@ -68,44 +69,30 @@ def add_switches(parser: argparse.ArgumentParser) -> None:
 
 
 def handler(args: argparse.Namespace) -> int:
-    """Run until SIGINT or SIGTERM; 0 then, 2 when it cannot start."""
+    """Run until SIGINT or SIGTERM, which is how it is meant to end."""
     values = {switch.name: getattr(args, switch.name) for switch in fields(Settings)}
     try:
         settings = Settings(**values | {"key": tuple(args.key)})
     except ValueError as error:
-        return _fail(str(error))
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        try:
-            runner.run(_serve(settings, as_json=args.json))
-        except OSError as error:
-            return _fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}")
-    return 0
-
-
-def _fail(message: str) -> int:
-    print(f"streamer serve: {message}", file=sys.stderr)
-    return 2
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+        say(str(error))
+        return Exit.USAGE
     try:
-        import uvloop
-    except ImportError:  # not on Windows
-        return None
-    return uvloop.new_event_loop
+        return run_async(_serve(settings, as_json=args.json))
+    except Interrupted:
+        return Exit.COMPLETE
+    except OSError as error:
+        say(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; try another --port")
+        return Exit.USAGE
 
 
-async def _serve(settings: Settings, *, as_json: bool) -> None:
+async def _serve(settings: Settings, *, as_json: bool) -> int:
     from streamer.emulator.server import serving
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     async with serving(settings) as base_url:
         ready = json.dumps({"base_url": base_url, "pid": os.getpid()})
         print(ready if as_json else f"streamer emulator listening on {base_url}", flush=True)
-        await stop.wait()
+        await asyncio.Event().wait()  # for ever: a signal cancels it
+    return Exit.COMPLETE
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import ijson
@@ -53,7 +54,8 @@ class Envelope:
         self._bytes += len(chunk)
         if self._bytes > self._max_bytes:
             raise too_large(self._max_bytes)
-        self._parse(chunk)
+        if chunk:
+            self._parse(chunk)
 
     def finish(self) -> int:
         """The body is over; how many requests it had.
@@ -61,18 +63,13 @@ class Envelope:
         Raises:
             Refusal: it ended too early, or lacks what it must have.
         """
-        self._parse(b"")
-        try:
-            self._parser.close()
-        except (ijson.JSONError, UnicodeDecodeError):
-            raise self._broken() from None
+        with suppress(StopIteration):  # the parser of a good body is done
+            self._parse(b"")  # means the end to ijson
         return self._shape.finish()
 
     def _parse(self, chunk: bytes) -> None:
         try:
             self._parser.send(chunk)
-        except StopIteration:
-            pass
         except (ijson.JSONError, UnicodeDecodeError):
             raise self._broken() from None
 

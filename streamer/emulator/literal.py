@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamer.emulator.clock import SECOND
 from streamer.emulator.ids import PREFIX
 from streamer.emulator.lifecycle import Course, Outcomes
-from streamer.emulator.workspace import State, Workspace
+from streamer.emulator.workspace import Page, State, Workspace
 
 _TOTAL = 3  # records of a made-up batch
 _AGE = 3600 * SECOND
@@ -35,8 +35,10 @@ class LiteralWorkspace(Workspace):
         """Delete one batch; a made-up one can be deleted again."""
         return self.get(batch_id, now) if is_literal(batch_id) else super().delete(batch_id, now)
 
-    def _cursor(self, batch_id: str, name: str) -> int:
-        return 0 if is_literal(batch_id) else super()._cursor(batch_id, name)
+    def page(self, limit: int, after_id: str | None, before_id: str | None, now: int) -> Page:
+        """A page of batches; a made-up cursor counts as none."""
+        after_id, before_id = (None if one is None or is_literal(one) else one for one in (after_id, before_id))
+        return super().page(limit, after_id, before_id, now)
 
 
 def _made_up(batch_id: str, status: str, course: Course, now: int) -> State:

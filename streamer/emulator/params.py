@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -86,12 +87,27 @@ def _forbidden(params: dict[str, Any]) -> Fault | None:
 
 
 def _of_version(params: dict[str, Any], version: str) -> Fault | None:
+    """What version 2026-10-21 took out of the Messages API."""
     if version == "2023-06-01":
         return None
     for name in _SAMPLING:
         if params.get(name) is not None:
             return _refuse(f"{name}: not supported with anthropic-version {version}")
+    for at, role, block in _blocks(params["messages"]):
+        if role == "assistant" and block.get("type") == "document":
+            return _refuse(f"{at}: document blocks are not supported in assistant messages")
+        if role == "user" and block.get("type") == "text" and block.get("citations"):
+            return _refuse(f"{at}.citations: not supported in user messages")
     return None
+
+
+def _blocks(messages: Any) -> Iterator[tuple[str, object, dict[str, Any]]]:
+    """Where each content block is, whose message it is in, and the block; only what has the right shape."""
+    for number, message in enumerate(messages if isinstance(messages, list) else []):
+        content = message.get("content") if isinstance(message, dict) else None
+        for place, block in enumerate(content if isinstance(content, list) else []):
+            if isinstance(block, dict):
+                yield f"messages.{number}.content.{place}", message.get("role"), block
 
 
 def _mistyped(params: dict[str, Any]) -> Fault | None:

@@ -75,6 +75,7 @@ class Emulator:
 
 
 EMULATOR = web.AppKey("emulator", Emulator)
+REQUEST_ID = web.RequestKey("request_id", str)
 
 
 def application(settings: Settings) -> web.Application:
@@ -92,6 +93,7 @@ def application(settings: Settings) -> web.Application:
     app.router.add_get("/_emulator/stats", _stats, name="stats", allow_head=False)
     app.router.add_post("/_emulator/advance", _advance, name="advance")
     app.on_cleanup.append(_close)
+    app.on_response_prepare.append(_untyped)
     return app
 
 
@@ -99,11 +101,18 @@ async def _close(app: web.Application) -> None:
     app[EMULATOR].spill.close()
 
 
+async def _untyped(request: web.Request, answer: web.StreamResponse) -> None:
+    """Takes the content-type away that aiohttp gives to every body, where the settings say so."""
+    settings = request.app[EMULATOR].settings
+    if request.match_info.route.name == "results" and answer.chunked and settings.results_content_type == "none":
+        del answer.headers["content-type"]
+
+
 @web.middleware
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Counts the request, and turns what handlers raise into the API's error bodies."""
     emulator = request.app[EMULATOR]
-    request["id"] = emulator.request_id()
+    request[REQUEST_ID] = emulator.request_id()
     emulator.stats.requests[request.match_info.route.name or "unknown"] += 1
     try:
         answer = await handler(request)
@@ -112,16 +121,18 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     except web.HTTPException as refused:
         names = {404: "Not found", 405: "Method Not Allowed"}
         answer = _error(request, refused.status, names.get(refused.status, refused.reason))
+    except ConnectionError:
+        answer = _error(request, 400, "The connection was lost")  # nobody hears it, but it is counted
     emulator.stats.answers[answer.status] += 1
     return answer
 
 
 def _headers(request: web.Request) -> dict[str, str]:
-    return {"request-id": request["id"], "anthropic-organization-id": "00000000-0000-4000-8000-000000000000"}
+    return {"request-id": request[REQUEST_ID], "anthropic-organization-id": "00000000-0000-4000-8000-000000000000"}
 
 
 def _error(request: web.Request, status: int, message: str) -> web.Response:
-    return _json(request, error_body(status, message, request["id"]), status)
+    return _json(request, error_body(status, message, request[REQUEST_ID]), status)
 
 
 def _json(request: web.Request, body: bytes, status: int = 200) -> web.Response:
@@ -145,8 +156,6 @@ async def _create(request: web.Request) -> web.Response:
     emulator = request.app[EMULATOR]
     settings = emulator.settings
     workspace = emulator.workspace(request)
-    if (request.content_length or 0) > settings.max_body_bytes:
-        raise too_large(settings.max_body_bytes)
     headers = Headers(request.headers.get("anthropic-version", ""), request.headers.get("anthropic-user-profile-id"))
     writer = SpillWriter(emulator.spill)
     faulty = 0
@@ -161,9 +170,13 @@ async def _create(request: web.Request) -> web.Response:
 
     envelope = Envelope(take, max_requests=settings.max_requests, max_bytes=settings.max_body_bytes)
     try:
+        if (request.content_length or 0) > settings.max_body_bytes:
+            raise too_large(settings.max_body_bytes)
         async for chunk in request.content.iter_any():
             envelope.feed(chunk)
         total = envelope.finish()
+    except web.RequestPayloadError:
+        raise invalid("The request body cannot be decoded by its content-encoding") from None
     except Refusal:
         await _drain(request)
         raise
@@ -280,7 +293,8 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
     Raises:
         OSError: the address or the port cannot be had.
     """
-    runner = web.AppRunner(application(settings), access_log=None, shutdown_timeout=0.5)
+    # No lingering: handlers read the bodies they refuse, as far as that makes sense.
+    runner = web.AppRunner(application(settings), access_log=None, shutdown_timeout=0.5, lingering_time=0)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port)

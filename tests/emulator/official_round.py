@@ -1,4 +1,6 @@
-"""One round of the official `anthropic` client against an emulator: create, poll, list, results, cancel, delete, errors.
+"""One round of the official `anthropic` client against an emulator.
+
+Create, poll, list over three pages and back, results, cancel, delete, and the errors.
 
 Run it with any version of that client, in any environment; it imports nothing of ours:
 
@@ -34,7 +36,7 @@ REQUESTS: list[Any] = [
 ]
 
 
-def check(fact: bool, what: object) -> None:
+def check(fact: bool | None, what: object) -> None:
     if not fact:
         raise AssertionError(what)
 
@@ -128,7 +130,7 @@ def errors(client: anthropic.Anthropic) -> None:
     refused(lambda: batches.list(limit=1001), anthropic.BadRequestError, 400, "invalid_request_error")
     made_up_key = "sk-ant-" + "api03-not-a-key"
     stranger = client.with_options(api_key=made_up_key)
-    refused(lambda: stranger.messages.batches.list(), anthropic.AuthenticationError, 401, "authentication_error")
+    refused(stranger.messages.batches.list, anthropic.AuthenticationError, 401, "authentication_error")
 
 
 async def concurrently(base_url: str) -> int:
@@ -164,4 +166,4 @@ def whole_round(base_url: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(whole_round(sys.argv[1])))
+    sys.stdout.write(json.dumps(whole_round(sys.argv[1])) + "\n")
