@@ -10,6 +10,7 @@ import pytest
 
 from streamer.api.client import Client
 from streamer.api.errors import (
+    ApiError,
     AuthenticationError,
     ConfigurationError,
     NotFoundError,
@@ -18,7 +19,7 @@ from streamer.api.errors import (
     TransportError,
 )
 from streamer.api.types import Batch
-from tests.api.servers import KEY, Server, batch, refusal, reply, sends, targets
+from tests.api.servers import KEY, Server, batch, refusal, reply, targets
 from tests.clock import FakeClock
 
 REQUEST = {"custom_id": "a", "params": {"model": "m", "max_tokens": 1, "messages": []}}
@@ -230,17 +231,19 @@ async def test_a_create_that_could_not_connect_is_repeated() -> None:
 
 async def test_a_callers_session_is_used_and_left_open() -> None:
     async with (
-        Server([reply(200, batch()), sends(reply(200, b"{}\n"))]) as server,
+        Server([reply(200, batch()), reply(200, b"{}\n", {"content-encoding": "gzip"}), refusal(400)]) as server,
         aiohttp.ClientSession(headers={"x-mine": "1"}, raise_for_status=True) as session,
     ):
         async with client_of(server, session=session) as client:
             await client.retrieve("msgbatch_1")
             async with client.results(Batch("b1", "ended", results_url="/r")) as results:
                 assert b"".join([chunk async for chunk in results]) == b"{}\n"
+            with pytest.raises(ApiError, match="answered 400"):
+                await client.retrieve("msgbatch_1")
         assert not session.closed
         with pytest.raises(ConfigurationError, match="closed"):
             await client.retrieve("msgbatch_1")
-    assert [seen.headers["x-mine"] for seen in server.seen] == ["1", "1"]
+    assert [seen.headers["x-mine"] for seen in server.seen] == ["1", "1", "1"]
 
 
 async def test_a_closed_session_of_the_caller_is_named() -> None:

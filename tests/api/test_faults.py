@@ -69,10 +69,12 @@ async def test_429_with_retry_after_holds_everyone_back() -> None:
     clock = FakeClock()
     async with (
         Server([refusal(429, {"retry-after": "30"}), reply(200, batch())]) as server,
-        client_of(server, clock) as client,
+        client_of(server, clock, requests_per_minute=60) as client,
     ):
         await client.retrieve("msgbatch_1")
-        assert clock.monotonic() >= 30
+        assert 30 <= clock.monotonic() <= 31
+        await client.retrieve("msgbatch_1")  # the burst that was left before the 429 is gone
+        assert 31 <= clock.monotonic() <= 32
 
 
 async def test_a_spend_limit_is_told_at_once() -> None:
@@ -138,6 +140,16 @@ async def test_a_certificate_for_another_host_is_not_tried_again() -> None:
     assert server.seen == []
 
 
+async def test_a_handshake_that_never_ends_is_no_connection() -> None:
+    async with Server([stalls()]) as server:
+        url = server.url.replace("http:", "https:")
+        short = Timeouts(connect=0.1)
+        async with Client(api_key=KEY, base_url=url, timeouts=short, retry=IMPATIENT, clock=FakeClock()) as client:
+            for call in (client.retrieve("msgbatch_1"), body_of(client), client.create([REQUEST])):
+                with pytest.raises(TransportError, match=r"no connection within 0\.1 s .* after 2 attempts"):
+                    await call
+
+
 async def test_silence_before_the_headers_and_in_the_middle() -> None:
     script: list[Reply] = [stalls(), stalls(b"HTTP/1.1 200 OK\r\n"), stalls(CHUNKED + b"3\r\nabc"), reply(200, batch())]
     async with Server(script) as server, client_of(server, timeouts=SHORT) as client:
@@ -188,16 +200,21 @@ async def test_results_that_stall_end_with_an_error() -> None:
             await body_of(client)
 
 
-async def test_leaving_results_early_closes_the_connection() -> None:
-    closed = asyncio.Event()
+def endless(closed: asyncio.Event) -> Reply:
+    """Results without end; `closed` is set when the client has gone."""
 
-    async def endless(writer: asyncio.StreamWriter) -> None:
+    async def act(writer: asyncio.StreamWriter) -> None:
         try:
             await pours(CHUNKED, b"1000\r\n" + b"x" * 4096 + b"\r\n")(writer)
         finally:
             closed.set()
 
-    async with Server([endless]) as server, client_of(server) as client:
+    return act
+
+
+async def test_leaving_results_early_closes_the_connection() -> None:
+    closed = asyncio.Event()
+    async with Server([endless(closed)]) as server, client_of(server) as client:
         async with client.results(ENDED) as results:
             assert await anext(results)
         async with asyncio.timeout(10):
@@ -205,13 +222,32 @@ async def test_leaving_results_early_closes_the_connection() -> None:
 
 
 async def test_cancelling_a_download_closes_the_connection() -> None:
-    async with Server([stalls(CHUNKED)]) as server, client_of(server) as client:
-        task = asyncio.create_task(body_of(client))
-        await server.has_seen(1)
+    closed = asyncio.Event()
+    begun = asyncio.Event()
+
+    async def download(client: Client) -> None:
+        async with client.results(ENDED) as results:
+            async for _ in results:
+                begun.set()
+
+    async with Server([endless(closed)]) as server, client_of(server) as client, asyncio.timeout(10):
+        task = asyncio.create_task(download(client))
+        await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert server.open_connections == 0
+        await closed.wait()
+
+
+async def test_closing_the_client_closes_what_is_open() -> None:
+    closed = asyncio.Event()
+    async with Server([endless(closed)]) as server, asyncio.timeout(10):
+        client = client_of(server)
+        async with client.results(ENDED) as results:
+            assert await anext(results)
+            await client.close()
+            await closed.wait()
+        await client.close()
 
 
 async def test_200_at_once_is_a_page_of_a_proxy() -> None:
