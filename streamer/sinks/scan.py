@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from streamer.results.framing import Framer, Lines
-from streamer.results.record import Head
+from streamer.results.block import read_lines
+from streamer.results.framing import Framer, Lines, Part
+from streamer.results.longrecord import LongRecordReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streamer.results.record import Head
+
 CHUNK = 256 * 1024  # bytes
-_DECODER = msgspec.json.Decoder(Head)
 
 
 class BrokenFileError(Exception):
@@ -46,25 +46,30 @@ def scan(descriptor: int, end: int) -> Iterator[list[Head]]:
     """The heads of the records in the first `end` bytes of a file, in order.
 
     Raises:
-        BrokenFileError: a line is not a record.
+        BrokenFileError: something in it is not a record.
     """
+    long: LongRecordReader | None = None
+    for piece in _pieces(descriptor, end):
+        if isinstance(piece, Lines):
+            block, rejects = read_lines("", piece)
+            if rejects:
+                raise BrokenFileError(rejects[0].offset, rejects[0].reason)
+            if block is not None:
+                yield block.heads
+            continue
+        if long is None:
+            long, begin = LongRecordReader(), piece.offset
+        long.feed(piece.data)
+        if piece.last:
+            head, reason = long.close()
+            if head is None:
+                raise BrokenFileError(begin, reason)
+            yield [head]
+            long = None
+
+
+def _pieces(descriptor: int, end: int) -> Iterator[Lines | Part]:
     framer = Framer()
-    offset = 0
-    while offset < end:
-        data = os.pread(descriptor, min(CHUNK, end - offset), offset)
-        offset += len(data)
-        pieces = framer.feed(data)
-        if offset >= end:
-            pieces += framer.close()
-        for piece in pieces:
-            if isinstance(piece, Lines):
-                heads = []
-                position = piece.offset
-                for line in piece.data.split(b"\n"):
-                    if line.strip():
-                        try:
-                            heads.append(_DECODER.decode(line))
-                        except msgspec.DecodeError as error:
-                            raise BrokenFileError(position, str(error)) from error
-                    position += len(line) + 1
-                yield heads
+    for offset in range(0, end, CHUNK):
+        yield from framer.feed(os.pread(descriptor, min(CHUNK, end - offset), offset))
+    yield from framer.close()

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from streamer.sinks.threads import Lane, Threads
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    pool = Threads("test", 1)
+    yield pool
+    pool.close()
+
+
+async def until(event: threading.Event) -> None:
+    while not event.is_set():  # noqa: ASYNC110 - it is set by a thread
+        await asyncio.sleep(0.001)
+
+
+async def test_a_cancellation_waits_for_the_thread_however_often_it_is_repeated(threads: Threads) -> None:
+    begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        may_end.wait()
+        ended.set()
+
+    task = asyncio.create_task(Lane(threads).run(work))
+    await until(begun)
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0.01)
+        assert not task.done()
+    may_end.set()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert ended.is_set()
+
+
+async def test_a_cancellation_tells_the_thread_to_stop(threads: Threads) -> None:
+    begun, stopped = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        stopped.wait()
+
+    task = asyncio.create_task(Lane(threads).run(work, stop=stopped.set))
+    await until(begun)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def test_a_call_that_still_waits_for_its_turn_is_not_made_when_cancelled(threads: Threads) -> None:
+    begun, may_end, made = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        may_end.wait()
+
+    first = asyncio.create_task(Lane(threads).run(work))
+    await until(begun)
+    second = asyncio.create_task(Lane(threads).run(made.set))
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.wait([second])
+    assert second.cancelled()
+    may_end.set()
+    await first
+    await Lane(threads).run(lambda: None)  # whatever was queued before has had its turn
+    assert not made.is_set()
+
+
+async def test_what_a_call_returns_and_raises_comes_back(threads: Threads) -> None:
+    assert await Lane(threads).run(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        await Lane(threads).run(lambda: 1 // 0)
+
+
+async def test_threads_end_with_close_and_begin_anew_when_needed(threads: Threads) -> None:
+    before = threading.active_count()
+    for _ in range(2):
+        await Lane(threads).run(lambda: None)
+        assert threading.active_count() == before + 1
+        threads.close()
+        assert threading.active_count() == before
