@@ -25,6 +25,9 @@ _PIECE = 64 * 1024  # bytes squeezed at once: of short strings each becomes an o
 _SCALAR = b"-+.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _LONGEST_SCALAR = 64  # bytes, once digits are squeezed
 _ODD_NUMBER = re.compile(rb"([0-9]{18})[0-9]+|([eE])[+-]?[0-9]{3,}|NaN|Infinity")
+# The same by one character that a search finds fast: ten times as fast as _ODD_NUMBER, which takes them all at once.
+_BIG_NUMBER = re.compile(rb"[0-9](?:[0-9]{18}|[eE][+-]?[0-9]{3})")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class LongRecordReader:
@@ -44,7 +47,8 @@ class LongRecordReader:
     def __init__(self) -> None:
         self._squeezer = _Squeezer()
         self._collector = _Collector()
-        self._parser = ijson.basic_parse_coro(self._collector, use_float=True)
+        self._events: list[tuple[str, Any]] = ijson.sendable_list()
+        self._parser = ijson.basic_parse_coro(self._events, use_float=True)
         self._reason = ""  # why it is no record, once that is known
 
     @property
@@ -67,6 +71,7 @@ class LongRecordReader:
         if not self._reason:
             try:
                 self._parser.close()
+                self._collector.take(self._events)
             except ijson.JSONError as exc:
                 self._reason = _first_line(exc)
         if not self._reason:
@@ -84,6 +89,8 @@ class LongRecordReader:
             return  # to ijson this would be the end
         try:
             self._parser.send(squeezed)
+            self._collector.take(self._events)
+            self._events.clear()
         except ijson.JSONError as exc:
             self._reason = _first_line(exc)
         except RecursionError:
@@ -113,9 +120,26 @@ class _Squeezer:
 
     def squeeze(self, piece: bytes) -> bytes:
         """What to parse instead of `piece`, the next bytes."""
+        texts = self._escapes.mask(piece).split(b'"')
         out: list[bytes] = []
+        # From the first quote that begins a string to the last that ends one, there may be nothing to leave out.
+        before = 1 if self._string is None else 2
+        after = 1 if (len(texts) - before) % 2 == 0 else 2
+        start = sum(map(len, texts[:before])) + before - 1
+        stop = len(piece) - sum(map(len, texts[-after:])) - after + 1
+        if stop - start > LONGEST_STRING and _is_plain(piece[start:stop], texts):
+            self._texts(piece[:start], texts[:before], out)
+            out += [self._scalar, piece[start:stop]]
+            self._scalar = b""
+            self._texts(piece[stop:], texts[-after:], out)
+        else:
+            self._texts(piece, texts, out)
+        return b"".join(out)
+
+    def _texts(self, piece: bytes, texts: list[bytes], out: list[bytes]) -> None:
+        """Take `piece` text by text; `texts` is the same with its escapes masked, split at the quotes."""
         end = -1
-        for text in self._escapes.mask(piece).split(b'"'):
+        for text in texts:
             start = end + 1
             end = start + len(text)
             if start:  # there was a quote
@@ -126,7 +150,6 @@ class _Squeezer:
                 self._string, self._too_long = b"", True
             elif not self._too_long:
                 self._string += piece[start:end]
-        return b"".join(out)
 
     def rest(self) -> bytes:
         """What is left to parse when the text has ended."""
@@ -155,6 +178,19 @@ def _squeeze_number(match: re.Match[bytes]) -> bytes:
     return digits or (exponent + b"0" if exponent else b"0")
 
 
+def _is_plain(piece: bytes, texts: list[bytes]) -> bool:
+    """Whether surely nothing in `piece`, which consists of `texts`, has to be left out."""
+    if max(map(len, texts)) > LONGEST_STRING or b"NaN" in piece or b"Infinity" in piece:
+        return False
+    if _BIG_NUMBER.search(piece) or _SURROGATE.search(piece):
+        return False
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _is_text(string: bytes) -> bool:
     """Whether the inside of a JSON string is Unicode text: yajl turns a lone surrogate into a question mark."""
     if string.isascii() and b"\\u" not in string:
@@ -178,6 +214,9 @@ def _wanted(kind: msgspec.inspect.Type) -> dict[str, Any]:
 _RECORD = {"": _wanted(msgspec.inspect.type_info(Head))}
 
 
+_BEGIN, _END = frozenset({"start_map", "start_array"}), frozenset({"end_map", "end_array"})
+
+
 class _Collector:
     """Takes ijson's events and builds of the record what its head needs, and nothing else."""
 
@@ -192,22 +231,26 @@ class _Collector:
         """The record as far as it has come and is needed."""
         return self._root.get("")
 
-    def send(self, event: tuple[str, Any]) -> None:
-        """Take one event of ijson's `basic_parse`."""
-        name, value = event
-        if self._skipping:
-            if name.startswith("start"):
-                self._skipping += 1
-                if self._skipping > DEEPEST:
-                    raise RecursionError
-            elif name.startswith("end"):
-                self._skipping -= 1
-        elif name == "map_key":
-            self._key = value
-        elif name == "end_map":
-            self._maps.pop()
-        else:
-            self._value(name, value)
+    def take(self, events: list[tuple[str, Any]]) -> None:
+        """Take the next events of ijson's `basic_parse`.
+
+        Raises:
+            RecursionError: the record is nested too deeply.
+        """
+        for name, value in events:
+            if self._skipping:
+                if name in _BEGIN:
+                    self._skipping += 1
+                    if self._skipping > DEEPEST:
+                        raise RecursionError
+                elif name in _END:
+                    self._skipping -= 1
+            elif name == "map_key":
+                self._key = value
+            elif name == "end_map":
+                self._maps.pop()
+            else:
+                self._value(name, value)
 
     def _value(self, name: str, value: Any) -> None:
         wanted, found = self._maps[-1]

@@ -44,6 +44,9 @@ RECORDS = {
     "string of the longest kept length": record(content=["x" * LONGEST_STRING, "x" * (LONGEST_STRING + 1)]),
     "tool input": record(content=[{"type": "tool_use", "input": {"custom_id": 1, "usage": {"input_tokens": 7}}}]),
     "nested lists and maps": record(content=[[{"a": [[], {}, [{"custom_id": "z"}]]}], {"type": "z"}]),
+    "much structure": record(content=[{"type": "tool_use", "id": f"t{n}", "é": {"n": n}} for n in range(400)]),
+    "much structure, and 20 digits": record(content=[{"id": f"t{n}", "input": {"n": 10**20}} for n in range(400)]),
+    "much structure, and emoji": record(content=[{"id": f"😀{n}", "input": {"n": n}} for n in range(400)]),
     "20 digits": record(content=[{"input": {"n": 12345678901234567890, "m": [-(10**30), 1.5e10, -0.25]}}]),
     "errored": b'{"custom_id":"a","result":{"type":"errored","error":{"type":"error","error":{"type":"api_error"}}}}',
     "keys in another order": b'{"result":{"message":{"usage":{"input_tokens":1}},"type":"x"},"custom_id":"a"}',
@@ -62,7 +65,7 @@ RECORDS = {
 
 
 @pytest.mark.parametrize("name", RECORDS)
-@pytest.mark.parametrize("size", [1, 17, 4096, 1 << 20])
+@pytest.mark.parametrize("size", [1, 17, 4999, 1 << 20])
 def test_the_head_is_what_a_whole_decode_gives(name: str, size: int) -> None:
     raw = RECORDS[name]
     assert read(raw, size) == (read_head(raw), "")
@@ -193,3 +196,14 @@ def test_squeezed_json_is_the_same_json_when_nothing_is_long(value: Any, size: i
 def test_any_record_in_any_parts_gives_its_head(value: Any, size: int) -> None:
     for raw in (record(content=value), json.dumps({"more": value, "custom_id": "a", "result": {"type": "x"}}).encode()):
         assert read(raw, size) == (read_head(raw), "")
+
+
+@given(st.lists(st.integers(1, 9000), min_size=1, max_size=6))
+def test_much_structure_in_any_parts_passes_as_it_is(sizes: list[int]) -> None:
+    raw = record(content=[{"type": "text", "text": f'"{n}" \\ ', "n": [n, {}]} for n in range(300)])
+    squeezer = _Squeezer()
+    squeezed, start = b"", 0
+    for size in [*sizes, len(raw)]:
+        squeezed += squeezer.squeeze(raw[start : start + size])
+        start += size
+    assert squeezed + squeezer.rest() == raw
