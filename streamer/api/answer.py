@@ -35,6 +35,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    coding: str = ""  # what the body is still compressed with, e.g. `gzip`
     cut: bool = False  # the body goes on beyond the cap
     lost: str = ""  # why the body ended early; empty when it did not
 
@@ -42,8 +43,7 @@ class Answer:
     def error(self) -> ErrorResponse:
         """The API's error object; an empty one when the body is something else."""
         body = self.body
-        if self.headers.get("content-encoding", "").lower() == "gzip":
-            # The body of a refused results request is compressed when we asked for compressed results.
+        if self.coding == "gzip":
             try:
                 body = zlib.decompressobj(GZIP_WINDOW).decompress(body, 65536)
             except zlib.error:
@@ -117,8 +117,8 @@ def api_error(
 def body_shown(answer: Answer, scrub: Callable[[str], str]) -> str:
     """The beginning of a body that is not the API's, for an error message."""
     kind = safe_text(answer.headers.get("content-type") or "no content type", 80)
-    if answer.headers.get("content-encoding", "identity").lower() != "identity":
-        return f"{kind} in {safe_text(answer.headers['content-encoding'], 40)}"
+    if answer.coding:
+        return scrub(f"{kind} in {safe_text(answer.coding, 40)}")
     # Scrubbed before it is cut: a cut through the key would leave half of it.
     text = scrub(answer.body[: SHOWN_BODY_BYTES * 16].decode("utf-8", "replace"))
     return scrub(f'{kind}: "{safe_text(text, SHOWN_BODY_BYTES)}"')

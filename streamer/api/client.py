@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+__all__ = ["Client", "Polled", "ResultsBody"]
+
 PAGE_LIMIT = 1000  # batches in one answer of the list endpoint, at most
 PAGE_BYTES = 8 << 20  # a batch is some 600 bytes, so ten times a full page
 
@@ -51,6 +53,7 @@ class Client:
         random: randomness, for tests.
 
     Attributes:
+        requests: how many requests were sent so far, redirects and retries included.
         retries: attempts that were repeated so far, over all requests.
 
     Raises:
@@ -108,6 +111,11 @@ class Client:
         if not hasattr(self, "_exchange"):  # a crash report may show a client whose constructor refused
             return "<Client, not made>"
         return f"<Client of {self._exchange.base.url}, {self.retries} retries>"
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far, redirects and retries included."""
+        return self._exchange.requests
 
     @property
     def retries(self) -> int:

@@ -81,7 +81,7 @@ class Failed:
 
 @dataclass(slots=True, kw_only=True)
 class Exchange:
-    """Asks until there is an answer or no hope; `retries` counts every attempt that was repeated."""
+    """Asks until there is an answer or no hope; counts the `requests` sent, and the `retries` among them."""
 
     transport: Transport
     credentials: Credentials
@@ -91,6 +91,7 @@ class Exchange:
     policy: RetryPolicy
     clock: Clock
     random: Random
+    requests: int = 0
     retries: int = 0
 
     async def ask(self, call: Call, kind: type[T]) -> Polled[T]:
@@ -175,6 +176,7 @@ class Exchange:
                 )
             # The key is put in here, after the origin was checked, and for this one request.
             headers = {**call.headers, **(self.credentials.headers() if to.with_key else {})}
+            self.requests += 1
             response = await self.transport.open(call.lane, call.method, to.url, headers, body=call.body)
             if isinstance(response, Lost):
                 return self._lost(call, to, response)

@@ -62,9 +62,11 @@ class Lost:
 class Response:
     """An answer whose headers are here and whose body is still on the wire."""
 
-    def __init__(self, response: aiohttp.ClientResponse, timeouts: Timeouts) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, timeouts: Timeouts, *, decoded: bool) -> None:
         self._response = response
         self._timeouts = timeouts
+        coding = response.headers.get("content-encoding", "identity").strip().lower()
+        self._coding = "" if decoded or coding == "identity" else coding
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
         self.received = 0  # bytes of the body read so far
@@ -96,7 +98,7 @@ class Response:
             lost = f"no whole answer within {self._timeouts.answer:g} s"
         finally:
             self.close()
-        return Answer(self.status, self.headers, bytes(body[:cap]), cut=len(body) > cap, lost=lost)
+        return Answer(self.status, self.headers, bytes(body[:cap]), self._coding, len(body) > cap, lost)
 
     def close(self) -> None:
         """Close the connection, unless the body was read to its end and the connection is free already."""
@@ -172,6 +174,7 @@ class Transport:
             ConfigurationError: the client or the caller's session is closed.
         """
         session = self._session(lane)
+        decode = lane is not Lane.RESULTS
         within = self._timeouts.answer if body is None else self._timeouts.upload
         upload = Upload(body) if body is not None else None
         if body is not None:
@@ -185,7 +188,7 @@ class Transport:
                     data=upload.parts() if upload is not None else None,
                     allow_redirects=False,
                     raise_for_status=False,
-                    auto_decompress=lane is not Lane.RESULTS,
+                    auto_decompress=decode,
                     read_bufsize=READ_BUFFER_BYTES,
                     timeout=aiohttp.ClientTimeout(
                         total=None,
@@ -197,7 +200,7 @@ class Transport:
         except NETWORK_ERRORS as error:
             sent = upload.complete if upload is not None else _maybe_sent(error)
             return Lost(_reason(error, self._timeouts, within), sent=sent, lasting=_lasting(error))
-        return Response(response, self._timeouts)
+        return Response(response, self._timeouts, decoded=decode)
 
     def carries_credentials(self) -> bool:
         """Whether the caller's session adds a key of its own to every request, wherever it goes."""

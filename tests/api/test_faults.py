@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import ssl
-import zlib
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,6 @@ from streamer.api.client import Client
 from streamer.api.errors import (
     ApiError,
     NotFoundError,
-    NotResultsError,
     OutcomeUnknownError,
     RateLimitError,
     TransportError,
@@ -248,130 +245,6 @@ async def test_closing_the_client_closes_what_is_open() -> None:
             await client.close()
             await closed.wait()
         await client.close()
-
-
-async def test_200_at_once_is_a_page_of_a_proxy() -> None:
-    page = reply(200, b"<html>\x1b[31m log in \xff</html>", content_type="text/html; charset=utf-8")
-    async with Server([page]) as server, client_of(server) as client:
-        with pytest.raises(NotResultsError) as caught:
-            await body_of(client)
-        assert len(server.seen) == 3
-        with pytest.raises(TransportError, match="what came is not a Batch: text/html"):
-            await client.retrieve("msgbatch_1")
-        assert len(server.seen) == 6
-    message = str(caught.value)
-    assert "answered 200, but what came is not results: text/html; charset=utf-8" in message
-    assert "\\x1b[31m log in" in message
-    assert "\x1b" not in message
-
-
-async def test_a_page_that_goes_away_is_waited_out() -> None:
-    page = reply(200, b"<xml/>", content_type="application/xml")
-    async with Server([page, reply(200, b"{}\n", content_type="")]) as server, client_of(server) as client:
-        assert await body_of(client) == b"{}\n"
-    script = [page, reply(200, b'{"half'), reply(200, batch())]
-    async with Server(script) as server, client_of(server) as client:
-        await client.retrieve("msgbatch_1")
-
-
-@pytest.mark.parametrize(
-    "content_type",
-    [
-        "",
-        "application/x-jsonl",
-        "application/jsonl",
-        "application/x-ndjson",
-        "application/octet-stream",
-        "application/binary",
-        "text/plain; charset=utf-8",
-        "application/json",
-    ],
-)
-async def test_content_types_that_results_come_with(content_type: str) -> None:
-    async with Server([reply(200, b"{}\n", content_type=content_type)]) as server, client_of(server) as client:
-        assert await body_of(client) == b"{}\n"
-
-
-async def test_206_only_when_a_range_was_asked_for() -> None:
-    part = reply(206, b"{}\n", {"content-range": "bytes 5-7/8"})
-    async with Server([part]) as server, client_of(server) as client:
-        with pytest.raises(ApiError, match="answered 206"):
-            await body_of(client)
-        async with client.results(ENDED, headers={"Range": "bytes=5-", "If-Range": '"tag"'}) as results:
-            assert results.status == 206
-            assert results.headers["content-range"] == "bytes 5-7/8"
-            assert [chunk async for chunk in results] == [b"{}\n"]
-    assert server.seen[1].headers["range"] == "bytes=5-"
-
-
-async def test_416_is_an_answer() -> None:
-    async with Server([refusal(416)]) as server, client_of(server) as client:
-        with pytest.raises(ApiError) as caught:
-            await client.results(ENDED, headers={"range": "bytes=9-"}).__aenter__()
-    assert caught.value.status == 416
-
-
-async def test_an_endless_error_body_is_read_to_its_cap() -> None:
-    endless = pours(b"HTTP/1.1 400 Bad\r\n\r\n", b"x" * 65536)
-    async with Server([endless]) as server, client_of(server) as client:
-        for call in (client.retrieve("msgbatch_1"), body_of(client)):
-            with pytest.raises(ApiError, match='answered 400 with no content type: "xxx') as caught:
-                await call
-            assert len(str(caught.value)) < 500
-
-
-async def test_an_endless_page_is_read_to_its_cap() -> None:
-    endless = pours(b"HTTP/1.1 200 OK\r\n\r\n", b"[" * 65536)
-    async with Server([endless]) as server, client_of(server) as client:
-        with pytest.raises(TransportError, match="not a BatchPage, longer than 8,388,608 bytes"):
-            await client.list_page()
-        with pytest.raises(TransportError, match="not a Batch, longer than 1,048,576 bytes"):
-            await client.retrieve("msgbatch_1")
-
-
-async def test_a_decompression_bomb_is_read_to_its_cap() -> None:
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    bomb = b"".join([packer.compress(b" " * 2**20) for _ in range(256)]) + packer.flush()
-    for status in (200, 400):
-        answer = reply(status, bomb, {"content-encoding": "gzip"})
-        async with Server([answer]) as server, client_of(server, retry=IMPATIENT) as client:
-            with pytest.raises((TransportError, ApiError)):
-                await client.retrieve("msgbatch_1")
-            if status == 400:
-                with pytest.raises(ApiError, match="application/json in gzip"):
-                    await body_of(client)
-
-
-async def test_json_and_refused_results_are_understood_when_compressed() -> None:
-    plain = reply(200, batch()).partition(b"\r\n\r\n")[2]
-    script = [
-        reply(200, gzip.compress(plain), {"content-encoding": "gzip"}),
-        reply(400, gzip.compress(refusal(400, kind="invalid_request_error").partition(b"\r\n\r\n")[2])).replace(
-            b"content-type", b"content-encoding: gzip\r\ncontent-type"
-        ),
-    ]
-    async with Server(script) as server, client_of(server) as client:
-        assert (await client.retrieve("msgbatch_1")).id == "msgbatch_1"
-        with pytest.raises(ApiError, match="invalid_request_error: it broke"):
-            await body_of(client)
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"HTTP/1.1 200 OK\r\nx-big: " + b"x" * 100_000 + b"\r\n\r\n",
-        b"\x00\x01garbage\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\ncontent-length: minus\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-        b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n",
-    ],
-)
-async def test_garbage_instead_of_http_is_an_error_like_any_other(head: bytes) -> None:
-    async with Server([sends(head)]) as server, client_of(server, retry=IMPATIENT) as client:
-        with pytest.raises(TransportError, match="retrieve msgbatch_1: "):
-            await client.retrieve("msgbatch_1")
-        with pytest.raises(TransportError, match="results of msgbatch_1: "):
-            await body_of(client)
 
 
 async def test_a_create_refused_while_its_body_is_on_the_way() -> None:
