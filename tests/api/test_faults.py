@@ -159,6 +159,18 @@ async def test_silence_before_the_headers_and_in_the_middle() -> None:
             await client.create([REQUEST])
 
 
+async def test_a_short_answer_that_breaks_off_is_asked_for_again() -> None:
+    cut = b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{"
+    script: list[Reply] = [sends(cut), sends(cut, then_reset=True), reply(200, batch())]
+    async with Server(script) as server, client_of(server) as client:
+        assert (await client.poll_batch("msgbatch_1")).retries == 2
+    async with Server([sends(cut)]) as server, client_of(server, retry=IMPATIENT) as client:
+        with pytest.raises(TransportError, match="retrieve msgbatch_1: the connection broke after 1 bytes"):
+            await client.retrieve("msgbatch_1")
+        with pytest.raises(OutcomeUnknownError, match="create a batch: the connection broke"):
+            await client.create([REQUEST])
+
+
 async def test_an_answer_that_drips_is_cut_off() -> None:
     async def drip(writer: asyncio.StreamWriter) -> None:
         writer.write(CHUNKED)

@@ -122,6 +122,12 @@ async def test_json_and_errors_are_understood_when_compressed() -> None:
                 await call
 
 
+async def test_an_error_that_only_claims_to_be_compressed_is_told_by_its_status() -> None:
+    async with Server([reply(403, b"no", {"content-encoding": "gzip"})]) as server, client_of(server) as client:
+        with pytest.raises(ApiError, match=r"answered 403 with application/json in gzip; the key in api_key may not"):
+            await body_of(client)
+
+
 async def test_a_compressed_answer_that_is_cut_is_asked_for_again() -> None:
     whole = packed(200, reply(200, batch()))
     half = gzip.compress(reply(200, batch()).partition(b"\r\n\r\n")[2])[:-40]
