@@ -11,15 +11,11 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from itertools import compress, pairwise
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from streamer.results.framing import SPACE, Lines, seams
-from streamer.results.record import HEAD, WHOLE, Head, Record, read_head
-
-if TYPE_CHECKING:
-    from streamer.api.types import Result
+from streamer.results.record import HEAD, Head, Record, read_head
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
@@ -42,17 +38,6 @@ class Block(msgspec.Struct, frozen=True, gc=False):
         """The records as lazy views, in order."""
         for head, line in zip(self.heads, BytesIO(self.data), strict=True):
             yield Record(self.batch_id, head, line[:-1])
-
-    def results(self) -> list[Result]:
-        """The results, typed, in order: `record.result` of every record, at less cost for each.
-
-        Raises:
-            RecordError: a result is JSON, but not of the API's shape.
-        """
-        try:
-            return [whole.result for whole in map(WHOLE.decode, BytesIO(self.data))]
-        except (ValueError, RecursionError):
-            return [record.result for record in self.records()]
 
     @property
     def size(self) -> int:

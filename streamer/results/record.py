@@ -58,7 +58,7 @@ class _Minimal(msgspec.Struct, gc=False):
         return Head(self.custom_id, HeadResult(self.result.type))
 
 
-class Whole(msgspec.Struct, gc=False):
+class _Whole(msgspec.Struct, gc=False):
     """A record typed as a whole."""
 
     custom_id: str
@@ -66,7 +66,7 @@ class Whole(msgspec.Struct, gc=False):
 
 
 HEAD = msgspec.json.Decoder(Head)
-WHOLE = msgspec.json.Decoder(Whole)
+_WHOLE = msgspec.json.Decoder(_Whole)
 _MINIMAL = msgspec.json.Decoder(_Minimal)
 
 
@@ -107,14 +107,14 @@ class Record(msgspec.Struct, eq=False, gc=False):
         """
         if self._result is None:
             try:
-                self._result = WHOLE.decode(self.raw).result
+                self._result = _WHOLE.decode(self.raw).result
             except (ValueError, RecursionError) as exc:
                 self._result = self._decode_loosely(str(exc))
         return self._result
 
     def _decode_loosely(self, reason: str) -> Result:
         try:
-            return msgspec.convert(lenient_loads(self.raw), Whole).result
+            return msgspec.convert(lenient_loads(self.raw), _Whole).result
         except (ValueError, RecursionError):
             raise RecordError(
                 f"the result of request {self.custom_id!r} in batch {self.batch_id} is not of the API's shape: "
