@@ -6,6 +6,7 @@ into a request.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from streamer.api.transport import Transport
 
 T = TypeVar("T")
+
+log = logging.getLogger("streamer.api")
 
 ERROR_BODY_BYTES = 1 << 16
 REDIRECTS = 3  # hops, all of them to places that `destination` allows
@@ -81,7 +84,10 @@ class Failed:
 
 @dataclass(slots=True, kw_only=True)
 class Exchange:
-    """Asks until there is an answer or no hope; counts the `requests` sent, and the `retries` among them."""
+    """Asks until there is an answer or no hope.
+
+    Counts the `requests` sent and the `retries` among them, and knows whether anybody was `reached`, ever.
+    """
 
     transport: Transport
     credentials: Credentials
@@ -93,6 +99,7 @@ class Exchange:
     random: Random
     requests: int = 0
     retries: int = 0
+    reached: bool = False
 
     async def ask(self, call: Call, kind: type[T]) -> Polled[T]:
         """The answer's JSON as a `kind`."""
@@ -161,6 +168,7 @@ class Exchange:
             if wait is None:
                 raise self._final(call, outcome, number)
             self.retries += 1
+            log.info("%s; trying again in %.1f s", outcome.error(1), wait, extra={"action": "retry"})
             if failure.status == 429 and failure.retry_after is not None:
                 self.limiter.pause(wait)
             await self.clock.sleep(wait)
@@ -180,6 +188,7 @@ class Exchange:
             response = await self.transport.open(call.lane, call.method, to.url, headers, body=call.body)
             if isinstance(response, Lost):
                 return self._lost(call, to, response)
+            self.reached = True
             if response.status not in REDIRECT_STATUSES or call.method != "GET":
                 return response, to
             response.close()
@@ -221,7 +230,8 @@ class Exchange:
     def _lost(self, call: Call, to: Destination, lost: Lost) -> Failed:
         text = f"{call.what}: {self.credentials.scrub(lost.reason)} ({to.origin})"
         return Failed(
-            Failure(sent=lost.sent, lasting=lost.lasting), lambda attempts: TransportError(text + _after(attempts))
+            Failure(sent=lost.sent, lasting=lost.lasting, reached=self.reached),
+            lambda attempts: TransportError(text + _after(attempts)),
         )
 
     def _garbled(self, call: Call, to: Destination, answer: Answer, error: type[StreamerError], instead: str) -> Failed:

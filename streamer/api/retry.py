@@ -38,6 +38,7 @@ class Failure:
     retry_after: float | None = None  # seconds, as the server asked, uncapped
     sent: bool = True  # no answer: whether the whole request may have reached the server
     lasting: bool = False  # no answer: trying again cannot help, e.g. a certificate for another host
+    reached: bool = True  # somebody has answered there before, so the address is no mistake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ class RetryPolicy:
         backoff_first: seconds that the first wait lasts at most; each further one may last twice as long.
         backoff_max: seconds that no wait exceeds, but for one the server asked for.
         retry_after_max: seconds that a server's `retry-after` is honoured up to.
+        unreached_seconds: how long it is tried to connect where nobody ever answered: likelier a mistyped address or
+            a missing network than an outage, and somebody is waiting to be told.
         missing_seconds: how long a 404 for a batch is taken for the API's delay rather than the truth. It has
             answered 404 seconds after create, in the middle of a batch's life, and for results just after the
             end (anthropic-sdk-python issue 1432).
@@ -61,6 +64,7 @@ class RetryPolicy:
     backoff_first: float = 1.0
     backoff_max: float = 60.0
     retry_after_max: float = 120.0
+    unreached_seconds: float = 10.0
     missing_seconds: float = 15.0
     missing_known_seconds: float = 60.0
     garbled_attempts: int = 3
@@ -90,6 +94,9 @@ def decide(
     if attempt >= policy.attempts or not may_repeat(failure, operation):
         return None
     backoff = min(policy.backoff_max, policy.backoff_first * 2.0 ** min(attempt - 1, 64))
+    if failure.status is None and not (failure.sent or failure.reached):
+        left = policy.unreached_seconds - elapsed
+        return min(left, backoff * jitter) if left > 0 else None
     if failure.status == 404 and failure.should_retry is None:
         # Not an overload: no need to spread widely, but the attempts must span the whole window.
         window = policy.missing_known_seconds if known else policy.missing_seconds

@@ -55,6 +55,11 @@ def waits(failure: Failure, operation: Operation, *, jitter: float = 1.0, known:
     raise AssertionError
 
 
+def test_where_nobody_ever_answered_it_is_said_within_seconds() -> None:
+    assert waits(Failure(sent=False, reached=False), Operation.LIST) == [1, 2, 4, 3]
+    assert waits(Failure(sent=True, reached=False), Operation.LIST) == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
 def test_an_outage_is_waited_out_for_minutes_with_growing_waits() -> None:
     assert waits(Failure(status=503), Operation.RETRIEVE) == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert waits(Failure(sent=False), Operation.LIST) == [1, 2, 4, 8, 16, 32, 60, 60, 60]
