@@ -133,13 +133,13 @@ class FileWriter(PartWriter):
         self.committed = True
 
     async def close(self) -> None:
-        """Write what is waiting, as far as it is whole records, and close the file.
+        """Write what is waiting and close the file; a long record under way is cut off when it is next opened.
 
         Raises:
             SinkError: the disk did not take it.
         """
         try:
-            if self._intact and self._long_from is None:
+            if self._intact:
                 await self._flush()
         finally:
             self._intact = False

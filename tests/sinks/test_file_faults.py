@@ -128,15 +128,18 @@ async def test_a_file_is_where_a_directory_should_be(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:
+async def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:
     directory = tmp_path / "closed"
     directory.mkdir(mode=0o755)
     for path in [tmp_path, *tmp_path.parents][:3]:
-        path.chmod(0o755)
-    script = "os.setuid(65534); attempt(sys.argv[1], {}); attempt(sys.argv[1] + '/deeper', {})"
-    lines = in_process(script, directory)
-    assert len(lines) == 2
-    assert all("Permission denied; change the permissions or choose another target" in line for line in lines)
+        path.chmod(0o755)  # nobody may get to it
+    os.seteuid(65534)
+    try:
+        for target in (directory, directory / "deeper"):
+            message = await refusal(target)
+            assert "Permission denied; change the permissions or choose another target" in message
+    finally:
+        os.seteuid(0)
 
 
 async def test_a_second_writer_of_the_same_batch_is_refused(tmp_path: Path) -> None:
@@ -181,6 +184,23 @@ async def test_another_process_commits_while_we_open(
         assert writer.committed
         assert len(writer.held) == 5
     assert [path.name for path in tmp_path.iterdir()] == [FINAL]
+
+
+async def test_another_process_gives_the_file_up_while_we_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its fsync failed, so it removed the file that we have opened but not locked yet."""
+    records = make_records(ID, 5)
+    part = tmp_path / PART
+    part.write_bytes(as_lines(records))
+    real_lock, removals = fcntl.flock, [part.unlink]
+
+    def remove_and_lock(descriptor: int, operation: int) -> None:
+        while removals:
+            removals.pop()()
+        real_lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", remove_and_lock)
+    assert await run(tmp_path, records) == {}
+    assert (tmp_path / FINAL).read_bytes() == as_lines(records)
 
 
 async def test_a_final_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
