@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import stat
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from streamer.emulator.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+STDIN = 0  # its descriptor
 
 DESCRIPTION = """\
 A local server that behaves as the Message Batches API does: create, retrieve, list, results, cancel, delete.
@@ -47,7 +50,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def add_switches(parser: argparse.ArgumentParser) -> None:
-    """One option for each of the emulator's settings, and `--json`."""
+    """One option for each of the emulator's settings, and two about the process."""
     for switch in fields(Settings):
         flag = "--" + switch.name.replace("_", "-")
         about = str(switch.metadata["help"]).replace("%", "%%")
@@ -65,6 +68,9 @@ def add_switches(parser: argparse.ArgumentParser) -> None:
                 metavar=None if switch.metadata["choices"] else type(default).__name__.upper(),
                 help=f"{about} (default: {str(default).replace('%', '%%')})",
             )
+    parser.add_argument(
+        "--until-stdin-closes", action="store_true", help="end when standard input does: never outlive who started it"
+    )
     parser.add_argument("--json", action="store_true", help="say that it listens as one line of JSON")
 
 
@@ -77,7 +83,7 @@ def handler(args: argparse.Namespace) -> int:
         say(str(error))
         return Exit.USAGE
     try:
-        return run_async(_serve(settings, as_json=args.json))
+        return run_async(_serve(settings, as_json=args.json, bound=args.until_stdin_closes))
     except Interrupted:
         return Exit.COMPLETE
     except OSError as error:
@@ -85,13 +91,40 @@ def handler(args: argparse.Namespace) -> int:
         return Exit.USAGE
 
 
-async def _serve(settings: Settings, *, as_json: bool) -> int:
+def _is_pipe(descriptor: int) -> bool:
+    try:
+        mode = os.fstat(descriptor).st_mode
+    except OSError:  # it is closed
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+class _Closing(asyncio.Protocol):
+    """Notices the end of standard input."""
+
+    def __init__(self, ended: asyncio.Event) -> None:
+        self._ended = ended
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody holds the other end any more."""
+        self._ended.set()
+
+
+async def _serve(settings: Settings, *, as_json: bool, bound: bool) -> int:
     from streamer.emulator.server import serving
 
+    ended = asyncio.Event()
+    if bound:
+        if not _is_pipe(STDIN):
+            say("--until-stdin-closes needs a pipe as standard input")
+            return Exit.USAGE
+        # A copy, as libuv aborts the process rather than close standard input itself.
+        stdin = os.fdopen(os.dup(STDIN), "rb", buffering=0)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: _Closing(ended), stdin)
     async with serving(settings) as base_url:
         ready = json.dumps({"base_url": base_url, "pid": os.getpid()})
         print(ready if as_json else f"streamer emulator listening on {base_url}", flush=True)
-        await asyncio.Event().wait()  # for ever: a signal cancels it
+        await ended.wait()  # a signal cancels this
     return Exit.COMPLETE
 
 

@@ -57,9 +57,9 @@ class RunningEmulator:
         Raises:
             RuntimeError: it had failed before; the message has what it said.
         """
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        self._process.terminate()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()  # the end of its standard input is what ends it
         try:
             code = self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -73,6 +73,8 @@ class RunningEmulator:
 def running(**switches: Any) -> Iterator[RunningEmulator]:
     """Run the emulator while the block runs; the arguments are the fields of `Settings`.
 
+    It cannot outlive this process: when we are killed, its standard input closes and it ends.
+
     >>> with running(speed=1000, fill=2) as emulator:
     ...     emulator.stats()["batches_created"]
     0
@@ -82,10 +84,10 @@ def running(**switches: Any) -> Iterator[RunningEmulator]:
         RuntimeError: it did not start, or failed while it ran.
     """
     settings = Settings(**switches)
-    command = [sys.executable, "-m", "streamer.cli.serve", "--json", *settings.argv()]
+    command = [sys.executable, "-m", "streamer", "serve", "--json", "--until-stdin-closes", *settings.argv()]
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(  # noqa: S603 - our own command; every word of it comes from Settings
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints
         )
         emulator = RunningEmulator(process, "", settings.key[0] if settings.key else API_KEY, complaints)
         try:

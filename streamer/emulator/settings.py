@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 _REAL_KEY = re.compile(r"\s*sk-ant-", re.IGNORECASE)
 
 RECORD_TYPES = ("succeeded", "errored", "canceled", "expired")
+TOLERANT = ("missing_version", "forbidden_params", "cancel_canceling", "cancel_ended", "cursor_both")  # may be 200
 CONTENT_KINDS = ("text", "code", "thinking", "tool_use", "server_tool", "refusal")
 
 
@@ -167,6 +168,8 @@ class Settings:
             raise ValueError("fill, fill_ended, records, results_rate, retry_after, huge_bytes must not be negative")
         shares(self.mix, RECORD_TYPES)
         shares(self.content, CONTENT_KINDS)
+        for switch in fields(self):
+            _check(switch.name, getattr(self, switch.name), switch.metadata["choices"])
 
     def argv(self) -> list[str]:
         """The command line that asks for these settings.
@@ -187,6 +190,15 @@ class Settings:
             else:
                 words.append(f"{flag}={value}")
         return words
+
+
+def _check(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if choices and value not in choices:
+        raise ValueError(f"{name} is {value!r}: it can be {', '.join(map(str, choices))}")
+    if name.endswith("_status") and value not in range(400, 600):
+        tolerant = name.removesuffix("_status") in TOLERANT
+        if not (tolerant and value == 200):
+            raise ValueError(f"{name} is {value!r}: it is a status from 400 to 599{', or 200' if tolerant else ''}")
 
 
 def _is_loopback(host: str) -> bool:

@@ -24,7 +24,6 @@ class Spill:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="streamer-emulator-")  # noqa: SIM115 - close() is ours
-        self._end = 0
 
     def close(self) -> None:
         """Give the disk space back."""
@@ -32,19 +31,16 @@ class Spill:
 
     def append(self, lines: bytes) -> tuple[int, int]:
         """Write one extent; its offset and length."""
-        extent = (self._end, len(lines))
-        view = memoryview(lines)
-        while view:
-            written = os.pwrite(self._file.fileno(), view, self._end)
-            self._end += written
-            view = view[written:]
-        return extent
+        offset = self._file.seek(0, os.SEEK_END)
+        self._file.write(lines)
+        return offset, len(lines)
 
     def asks(self, extents: Extents) -> Iterator[Ask]:
         """The requests of a batch, in the order they were created in."""
         decoder = msgspec.json.Decoder(Ask)
         for offset, length in extents:
-            for line in os.pread(self._file.fileno(), length, offset).splitlines():
+            self._file.seek(offset)
+            for line in self._file.read(length).splitlines():
                 yield decoder.decode(line)
 
 

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,11 +71,14 @@ def test_the_command_can_say_it_in_json() -> None:
         (["--host", "0.0.0.0"], "--allow-remote"),
         (["--key", "sk-ant-" + "api03-secret"], "looks like a real one"),
         (["--mix", "nonsense"], "name=share"),
+        (["--until-stdin-closes"], "needs a pipe"),
         (["--host", "203.0.113.9", "--allow-remote"], "cannot listen on 203.0.113.9"),
     ],
 )
 def test_the_command_refuses_what_cannot_be_in_one_line(words: list[str], said: str) -> None:
-    done = subprocess.run([*COMMAND, *words], check=False, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(
+        [*COMMAND, *words], check=False, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL
+    )
     assert done.returncode == 2
     assert done.stdout == ""
     assert said in done.stderr
@@ -112,6 +116,21 @@ def test_running_says_why_it_did_not_start() -> None:
 def test_running_says_so_when_the_emulator_failed_meanwhile() -> None:
     with pytest.raises(RuntimeError, match="exit code -9"), running() as emulator:
         os.kill(emulator.pid, signal.SIGKILL)
+
+
+def test_an_emulator_does_not_outlive_a_process_that_was_killed() -> None:
+    code = (
+        "from streamer.emulator.process import running\nwith running() as it: print(it.base_url, flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        port = urlsplit(parent.stdout.readline().strip()).port
+        parent.kill()
+    with pytest.raises(ConnectionRefusedError):
+        while True:  # until its end; the test's time-out bounds it
+            socket.create_connection(("127.0.0.1", port)).close()
 
 
 def test_what_the_block_raises_matters_more() -> None:

@@ -52,7 +52,7 @@ def parsed(argv: list[str]) -> Settings:
     parser = argparse.ArgumentParser()
     add_switches(parser)
     values = vars(parser.parse_args(argv))
-    del values["json"]
+    del values["json"], values["until_stdin_closes"]
     return Settings(**values | {"key": tuple(values["key"])})
 
 
@@ -83,6 +83,10 @@ def test_the_defaults_need_no_words() -> None:
         ({"mix": "success=1"}, "names are succeeded"),
         ({"mix": "succeeded=0"}, "above 0"),
         ({"content": "text=-1"}, "0 or more"),
+        ({"results_encoding": "br"}, "identity, gzip"),
+        ({"before_id_order": "random"}, "newest, oldest"),
+        ({"delete_unended_status": 200}, "from 400 to 599"),
+        ({"cancel_ended_status": 302}, "or 200"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_in_words(change: dict[str, Any], said: str) -> None:
