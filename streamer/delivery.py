@@ -19,13 +19,14 @@ import msgspec
 from streamer.api.client import Client
 from streamer.api.clock import Clock
 from streamer.api.errors import (
+    ApiError,
     AuthenticationError,
     IncompleteError,
-    NotResultsError,
     SinkError,
     StreamerError,
     TransportError,
 )
+from streamer.api.retry import SPEND_LIMIT_CODES
 from streamer.api.types import Batch
 from streamer.report import BatchReport, Observer, Outcome
 from streamer.results.accounting import Tally, Verdict, verify
@@ -119,6 +120,13 @@ async def _guard(doing: str, sink: object, work: Awaitable[T]) -> T:
         raise SinkError(f"{type(sink).__name__} failed while {doing}: {type(error).__name__}: {error}") from error
 
 
+def _passing(error: TransportError | ApiError) -> bool:
+    """Whether the same request may well succeed later, though the client has given up repeating it for now."""
+    if isinstance(error, TransportError):
+        return True
+    return (error.status in {408, 429} or error.status >= 500) and error.error_code not in SPEND_LIMIT_CODES
+
+
 async def _close(writer: Writer) -> None:
     await _guard("closing", writer, writer.close())
 
@@ -182,14 +190,16 @@ class _Delivery:
             self._report.downloads += 1
             try:
                 await self._download(client)
-            except (TransportError, NotResultsError) as error:
+            except (TransportError, ApiError) as error:
+                if not _passing(error):
+                    raise
                 fault = error
             self._count()
             verdict = next((v for v in map(self._verdict, self._open) if not v.complete), None)
             if verdict is None:
                 return
             progressed = len(self._tally) > before
-            pause = persistence.pause(progressed=progressed, clean=not isinstance(fault, TransportError))
+            pause = persistence.pause(progressed=progressed, clean=fault is None)
             extra = {"action": "download_again", "batch_id": self._batch.id}
             log.warning("%s: %s%s", self._batch.id, verdict, f", because {fault}" if fault else "", extra=extra)
             if pause is None:

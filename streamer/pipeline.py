@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
+from contextlib import AsyncExitStack
 from random import Random
 from types import TracebackType
+from typing import Self
 
 from streamer.api.client import Client
 from streamer.api.clock import Clock, SystemClock
@@ -118,17 +120,17 @@ async def run(
         while (batch := await ended.get()) is not None:
             done(await deliver(client, batch, sinks, options, observer=observer, clock=clock, random=random))
 
-    try:
-        ended: asyncio.Queue[Batch | None] = asyncio.Queue()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(follow_batches(ended), name="streamer watch")
-            for n in range(concurrency):
-                group.create_task(deliver_batches(ended), name=f"streamer deliver {n}")
-    except BaseExceptionGroup as errors:
-        raise _leaf(errors) from None
-    finally:
+    async with AsyncExitStack() as stack:
         for sink in sinks:
-            await sink.close()
+            stack.push_async_callback(sink.close)
+        ended: asyncio.Queue[Batch | None] = asyncio.Queue()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(follow_batches(ended), name="streamer watch")
+                for n in range(concurrency):
+                    group.create_task(deliver_batches(ended), name=f"streamer deliver {n}")
+        except BaseExceptionGroup as errors:
+            raise _leaf(errors) from None
     report.seconds = clock.monotonic() - begun
     report.requests = client.requests - sent
     report.retries = client.retries - repeated
@@ -187,7 +189,7 @@ def stream(
 
     async def work() -> RunReport:
         try:
-            return await run(
+            report = await run(
                 client,
                 batch_ids,
                 _BlockSink(queue),
@@ -197,8 +199,11 @@ def stream(
                 max_record_bytes=max_record_bytes,
                 observer=observer,
             )
-        finally:
-            await queue.put(None)
+        except Exception:
+            await queue.put(None)  # the iterator goes on to raise what ended the run
+            raise
+        await queue.put(None)
+        return report
 
     return Records(queue, work)
 
@@ -225,7 +230,7 @@ class Records:
             raise ConfigurationError("the report is there once every record has been read")
         return self._report
 
-    async def __aenter__(self) -> Records:
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._work(), name="streamer stream")
         return self
 

@@ -27,7 +27,6 @@ from streamer.sweep import PAGE_LIMIT, Page, Single, Sweep
 
 if TYPE_CHECKING:
     from streamer.api.client import Client, Polled
-
     from streamer.report import Observer
 
 log = logging.getLogger("streamer.watch")

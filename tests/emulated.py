@@ -27,14 +27,12 @@ class SharedClock(FakeClock):
 
 
 @asynccontextmanager
-async def emulated(
-    *, key: str = "test-key", client: dict[str, Any] | None = None, **switches: Any
-) -> AsyncIterator[tuple[RunningEmulator, Client, SharedClock]]:
+async def emulated(**switches: Any) -> AsyncIterator[tuple[RunningEmulator, Client, SharedClock]]:
     """An emulator, a client of it, and the clock that both share."""
     with running(**switches) as emulator:
         clock = SharedClock(emulator)
         async with Client(
-            api_key=key, base_url=emulator.base_url, clock=clock, requests_per_minute=100_000, **(client or {})
+            api_key="test-key", base_url=emulator.base_url, clock=clock, requests_per_minute=100_000
         ) as api:
             yield emulator, api, clock
 

@@ -1,0 +1,319 @@
+"""One batch to its writers over a server that answers as a script says: what breaks off goes on, what is not proved
+is not final."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+from streamer.api.client import Client
+from streamer.api.retry import RetryPolicy
+from streamer.api.types import Batch, RequestCounts
+from streamer.delivery import CLEAN_DOWNLOADS, FRUITLESS_DOWNLOADS, Options, Persistence, deliver
+from streamer.report import BatchReport, Observer, Outcome
+from streamer.results.block import Block
+from streamer.sinks import CallbackSink, FileSink, Sink
+from tests.api.servers import Reply, Server, refusal, reply, sends
+from tests.clock import FakeClock
+
+RECORDS = [
+    msgspec.json.encode({"custom_id": f"r{n}", "result": {"type": "succeeded", "message": {"text": "x" * 50 * n}}})
+    for n in range(10)
+]
+BODY = b"\n".join(RECORDS)
+COUNTS = RequestCounts(succeeded=10)
+
+
+def chunked(body: bytes, *, whole: bool = True) -> bytes:
+    """Results as the service sends them; not `whole` lacks the final chunk."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-jsonl\r\ntransfer-encoding: chunked\r\n\r\n"
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in [body[:700], body[700:]] if part)
+    return head + chunks + (b"0\r\n\r\n" if whole else b"")
+
+
+def until_closed(body: bytes) -> bytes:
+    """Results whose end is the end of the connection: a cut looks like a clean end."""
+    return b"HTTP/1.1 200 OK\r\ncontent-type: application/x-jsonl\r\nconnection: close\r\n\r\n" + body
+
+
+async def delivered(
+    script: Sequence[Reply],
+    sinks: Sequence[Sink],
+    *,
+    counts: RequestCounts = COUNTS,
+    clock: FakeClock | None = None,
+    only: frozenset[str] | None = None,
+    max_record_bytes: int = 10_000,
+    rejects: str | None = None,
+    batch: Mapping[str, Any] | None = None,
+) -> tuple[BatchReport, Server]:
+    clock = clock or FakeClock()
+    options = Options(only=only, max_record_bytes=max_record_bytes, rejects=rejects)
+    async with Server(script) as server:
+        async with Client(
+            api_key="test-key", base_url=server.url, clock=clock, retry=RetryPolicy(attempts=3)
+        ) as client:
+            ended = Batch(
+                id="msgbatch_1",
+                processing_status="ended",
+                request_counts=counts,
+                results_url=f"{server.url}/v1/messages/batches/msgbatch_1/results",
+            )
+            ended = msgspec.structs.replace(ended, **(batch or {}))
+            report = await deliver(client, ended, sinks, options, observer=Observer(), clock=clock, random=Random(1))
+        for sink in sinks:
+            await sink.close()
+    return report, server
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> FileSink:
+    return FileSink(tmp_path / "{batch_id}.jsonl")
+
+
+def final(tmp_path: Path) -> bytes:
+    return (tmp_path / "msgbatch_1.jsonl").read_bytes()
+
+
+WHOLE = BODY + b"\n"
+
+
+async def test_a_whole_batch_is_delivered_byte_for_byte(target: FileSink, tmp_path: Path) -> None:
+    report, _ = await delivered([chunked(BODY)], [target])
+    assert (report.outcome, report.error) == (Outcome.DELIVERED, "")
+    assert final(tmp_path) == WHOLE
+    assert (report.records, report.distinct, report.expected) == ({"succeeded": 10}, 10, 10)
+    assert report.bytes == len(WHOLE)
+    assert report.destinations == [str(tmp_path / "msgbatch_1.jsonl")]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 40, len(RECORDS[0]), len(RECORDS[0]) + 1, 700, len(BODY) - 1])
+@pytest.mark.parametrize("how", ["cut in the framing", "cut that looks clean", "reset"])
+async def test_a_cut_anywhere_costs_nothing(target: FileSink, tmp_path: Path, cut: int, how: str) -> None:
+    broken = {
+        "cut in the framing": sends(chunked(BODY[:cut], whole=False)),
+        "cut that looks clean": sends(until_closed(BODY[:cut])),
+        "reset": sends(chunked(BODY[:cut], whole=False), then_reset=True),
+    }[how]
+    report, server = await delivered([broken, chunked(BODY)], [target])
+    assert (report.outcome, report.error) == (Outcome.DELIVERED, "")
+    assert final(tmp_path) == WHOLE
+    assert len(server.seen) == report.downloads == 2
+
+
+async def test_a_download_that_has_brought_every_record_need_not_end_well(target: FileSink, tmp_path: Path) -> None:
+    report, server = await delivered([sends(chunked(BODY + b"\n", whole=False))], [target])
+    assert report.complete
+    assert len(server.seen) == 1
+    assert final(tmp_path) == WHOLE
+
+
+async def test_another_order_at_every_download_and_always_a_cut_after_a_little_more(
+    target: FileSink, tmp_path: Path
+) -> None:
+    rng = Random(7)
+    script: list[Reply] = []
+    for n in range(1, 40):
+        shuffled = rng.sample(RECORDS, len(RECORDS))
+        body = b"\n".join(shuffled)
+        script.append(sends(chunked(body[: len(body) * min(n * 5, 95) // 100], whole=False)))
+    report, _ = await delivered(script, [target])
+    assert report.complete
+    assert sorted(final(tmp_path).splitlines()) == sorted(RECORDS)
+    assert report.downloads > 3
+
+
+async def test_no_progress_gives_up_after_a_bounded_number_of_downloads_and_keeps_what_came(
+    target: FileSink, tmp_path: Path
+) -> None:
+    cut = sends(chunked(BODY[:700], whole=False))
+    report, server = await delivered([cut], [target])
+    assert report.outcome == Outcome.INCOMPLETE
+    assert len(server.seen) == FRUITLESS_DOWNLOADS + 1
+    assert "of 10 records" in report.error
+    assert "run the same command again" in report.error
+    assert not (tmp_path / "msgbatch_1.jsonl").exists()
+    kept = (tmp_path / "msgbatch_1.jsonl.part").read_bytes()
+    assert WHOLE.startswith(kept)
+    assert kept.endswith(b"\n")
+    again, _ = await delivered([chunked(BODY)], [FileSink(tmp_path / "{batch_id}.jsonl")])
+    assert again.complete
+    assert final(tmp_path) == WHOLE
+
+
+async def test_a_clean_end_with_too_few_records_proves_nothing(target: FileSink, tmp_path: Path) -> None:
+    report, server = await delivered([chunked(b"\n".join(RECORDS[:8]))], [target])
+    assert report.outcome == Outcome.INCOMPLETE
+    assert "got 8 of 10 records (2 succeeded missing)" in report.error
+    assert len(server.seen) == CLEAN_DOWNLOADS + 1
+    assert not (tmp_path / "msgbatch_1.jsonl").exists()
+
+
+async def test_more_records_than_the_counts_say_are_not_final_either(target: FileSink, tmp_path: Path) -> None:
+    report, _ = await delivered([chunked(BODY)], [target], counts=RequestCounts(succeeded=9))
+    assert report.outcome == Outcome.INCOMPLETE
+    assert "1 succeeded too many" in report.error
+    assert not (tmp_path / "msgbatch_1.jsonl").exists()
+
+
+async def test_a_duplicate_is_delivered_once_and_reported(target: FileSink, tmp_path: Path) -> None:
+    report, _ = await delivered([chunked(BODY + b"\n" + RECORDS[3])], [target])
+    assert report.complete
+    assert report.duplicates == 1
+    assert final(tmp_path) == WHOLE
+
+
+async def test_a_broken_record_is_kept_as_a_reject_and_the_rest_is_delivered(target: FileSink, tmp_path: Path) -> None:
+    body = b"\n".join([*RECORDS[:5], b'{"custom_id":"r5","result":', *RECORDS[6:]])
+    rejects = str(tmp_path / "{batch_id}.rejects.jsonl")
+    report, _ = await delivered([chunked(body)], [target], rejects=rejects)
+    assert (report.outcome, report.rejected, report.distinct) == (Outcome.INCOMPLETE, 1, 9)
+    assert "1 could not be decoded" in report.error
+    [kept] = [msgspec.json.decode(line) for line in (tmp_path / "msgbatch_1.rejects.jsonl").read_bytes().splitlines()]
+    assert kept["batch_id"] == "msgbatch_1"
+    assert kept["offset"] == len(b"\n".join(RECORDS[:5])) + 1
+    assert kept["length"] == 27
+    assert (tmp_path / "msgbatch_1.jsonl.part").read_bytes() == b"\n".join([*RECORDS[:5], *RECORDS[6:], b""])
+
+
+async def test_a_reject_of_an_earlier_run_is_gone_when_the_batch_has_come_whole(
+    target: FileSink, tmp_path: Path
+) -> None:
+    rejects = str(tmp_path / "{batch_id}.rejects.jsonl")
+    (tmp_path / "msgbatch_1.rejects.jsonl").write_text("{}\n")
+    await delivered([chunked(BODY)], [target], rejects=rejects)
+    assert [path.name for path in tmp_path.iterdir()] == ["msgbatch_1.jsonl"]
+
+
+async def test_only_the_wanted_types_are_delivered_and_proved(tmp_path: Path) -> None:
+    errored = b'{"custom_id":"e","result":{"type":"errored"}}'
+    sink = FileSink(tmp_path / "{batch_id}.jsonl")
+    counts = RequestCounts(succeeded=10, errored=1)
+    only = frozenset({"errored"})
+    report, _ = await delivered([chunked(BODY + b"\n" + errored)], [sink], counts=counts, only=only)
+    assert report.complete
+    assert final(tmp_path) == errored + b"\n"
+
+
+async def test_a_second_run_downloads_nothing_of_a_delivered_batch(tmp_path: Path) -> None:
+    await delivered([chunked(BODY)], [FileSink(tmp_path / "{batch_id}.jsonl")])
+    report, server = await delivered([refusal(500)], [FileSink(tmp_path / "{batch_id}.jsonl")])
+    assert (report.outcome, report.records) == (Outcome.ALREADY_DELIVERED, {"succeeded": 10})
+    assert server.seen == []
+
+
+async def test_a_final_file_that_lacks_records_is_left_alone_and_said(tmp_path: Path) -> None:
+    (tmp_path / "msgbatch_1.jsonl").write_bytes(b"\n".join([*RECORDS[:4], b""]))
+    report, server = await delivered([chunked(BODY)], [FileSink(tmp_path / "{batch_id}.jsonl")])
+    assert report.outcome == Outcome.INCOMPLETE
+    assert "got 4 of 10 records" in report.error
+    assert "move it away" in report.error
+    assert server.seen == []
+    assert final(tmp_path) == b"\n".join([*RECORDS[:4], b""])
+
+
+async def test_two_sinks_each_get_what_they_lack(tmp_path: Path) -> None:
+    seen: list[str] = []
+    (tmp_path / "msgbatch_1.jsonl.part").write_bytes(b"\n".join([*RECORDS[:4], b""]))
+    sinks = [FileSink(tmp_path / "{batch_id}.jsonl"), CallbackSink(lambda record: seen.append(record.custom_id))]
+    report, _ = await delivered([sends(chunked(BODY[:900], whole=False)), chunked(BODY)], sinks)
+    assert report.complete
+    assert seen == [f"r{n}" for n in range(10)]
+    assert final(tmp_path) == WHOLE
+
+
+async def test_a_sink_that_raises_ends_the_batch_with_its_name_and_reason(tmp_path: Path) -> None:
+    class Broken(FileSink):
+        async def open(self, batch: Batch) -> Any:
+            writer = await super().open(batch)
+
+            async def write(block: Block) -> None:
+                raise ZeroDivisionError("by design")
+
+            writer.write = write  # type: ignore[method-assign]
+            return writer
+
+    report, _ = await delivered([chunked(BODY)], [Broken(tmp_path / "{batch_id}.jsonl")])
+    assert report.outcome == Outcome.FAILED
+    assert "ZeroDivisionError: by design" in report.error
+
+
+async def test_a_page_instead_of_results_is_tried_again_then_said(target: FileSink) -> None:
+    page = reply(200, b"<html>Bad gateway</html>", content_type="text/html")
+    report, server = await delivered([page], [target])
+    assert report.outcome == Outcome.FAILED
+    assert "text/html" in report.error
+    assert len(server.seen) == 3
+    report, _ = await delivered([page, chunked(BODY)], [target])
+    assert report.complete
+
+
+async def test_an_overload_that_outlasts_the_clients_patience_does_not_end_the_batch(
+    target: FileSink, tmp_path: Path
+) -> None:
+    script: list[Reply] = [*[refusal(529)] * 10, chunked(BODY)]
+    report, _ = await delivered(script, [target])
+    assert report.complete
+    assert final(tmp_path) == WHOLE
+
+
+async def test_a_spend_limit_ends_the_batch_at_once(target: FileSink) -> None:
+    spent = refusal(429, error_code="enforced_spend_limit_reached")
+    report, server = await delivered([spent, chunked(BODY)], [target])
+    assert report.outcome == Outcome.FAILED
+    assert len(server.seen) == 1
+
+
+async def test_a_foreign_results_url_is_refused_and_nothing_is_sent(target: FileSink) -> None:
+    report, server = await delivered([chunked(BODY)], [target], batch={"results_url": "https://evil.example/results"})
+    assert report.outcome == Outcome.FAILED
+    assert "evil.example" in report.error
+    assert "--trust-host" in report.error
+    assert server.seen == []
+
+
+async def test_a_record_too_long_to_hold_is_delivered_in_parts(tmp_path: Path) -> None:
+    long = msgspec.json.encode(
+        {"custom_id": "long", "result": {"type": "succeeded", "message": {"model": "m", "text": "y" * 50_000}}}
+    )
+    body = b"\n".join([*RECORDS[:5], long, *RECORDS[5:]])
+    sink = FileSink(tmp_path / "{batch_id}.jsonl")
+    counts = RequestCounts(succeeded=11)
+    script = [sends(chunked(body[:40_000], whole=False)), chunked(body)]
+    report, _ = await delivered(script, [sink], counts=counts, max_record_bytes=5000)
+    assert (report.outcome, report.error) == (Outcome.DELIVERED, "")
+    assert final(tmp_path) == body + b"\n"
+
+
+async def test_a_record_too_long_for_a_sink_that_takes_whole_ones_is_rejected(tmp_path: Path) -> None:
+    long = msgspec.json.encode({"custom_id": "long", "result": {"type": "succeeded", "text": "y" * 50_000}})
+    body = b"\n".join([*RECORDS, long])
+    seen: list[str] = []
+    report, _ = await delivered(
+        [chunked(body)],
+        [CallbackSink(lambda record: seen.append(record.custom_id))],
+        counts=RequestCounts(succeeded=11),
+        max_record_bytes=5000,
+        rejects=str(tmp_path / "{batch_id}.rejects.jsonl"),
+    )
+    assert (report.outcome, report.rejected, len(seen)) == (Outcome.INCOMPLETE, 1, 10)
+    assert "CallbackWriter takes whole records only" in (tmp_path / "msgbatch_1.rejects.jsonl").read_text()
+
+
+def test_progress_resets_the_count_and_pauses_grow_but_stay_bounded() -> None:
+    persistence = Persistence(Random(1))
+    assert all(persistence.pause(progressed=True, clean=False) is not None for _ in range(100))
+    pauses = [persistence.pause(progressed=False, clean=False) for _ in range(FRUITLESS_DOWNLOADS)]
+    assert pauses[-1] is None
+    assert all(pause is not None and 0 <= pause <= 60 for pause in pauses[:-1])
+
+
+def test_clean_but_incomplete_downloads_are_given_up_sooner() -> None:
+    persistence = Persistence(Random(1))
+    pauses = [persistence.pause(progressed=False, clean=True) for _ in range(CLEAN_DOWNLOADS)]
+    assert [pause is None for pause in pauses] == [False] * (CLEAN_DOWNLOADS - 1) + [True]
