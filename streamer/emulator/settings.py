@@ -88,7 +88,7 @@ class Settings:
     )
     cancel_duration: float = field(default=5.0, metadata=_about("seconds a batch is canceling"))
     retry_after: float = field(
-        default=10.0, metadata=_about("the retry-after of a batch that is not ended; 0 sends none")
+        default=10.0, metadata=_about("retry-after of an answer about a batch in progress; 0 sends none")
     )
 
     # What is in the workspace at start, and what results look like
