@@ -256,7 +256,8 @@ async def test_a_page_instead_of_results_is_tried_again_then_said(target: FileSi
 async def test_an_overload_that_outlasts_the_clients_patience_does_not_end_the_batch(
     target: FileSink, tmp_path: Path
 ) -> None:
-    script: list[Reply] = [*[refusal(529)] * 10, chunked(BODY)]
+    script: list[Reply] = [refusal(529)] * 10
+    script.append(chunked(BODY))
     report, _ = await delivered(script, [target])
     assert report.complete
     assert final(tmp_path) == WHOLE
@@ -284,7 +285,7 @@ async def test_a_record_too_long_to_hold_is_delivered_in_parts(tmp_path: Path) -
     body = b"\n".join([*RECORDS[:5], long, *RECORDS[5:]])
     sink = FileSink(tmp_path / "{batch_id}.jsonl")
     counts = RequestCounts(succeeded=11)
-    script = [sends(chunked(body[:40_000], whole=False)), chunked(body)]
+    script: list[Reply] = [sends(chunked(body[:40_000], whole=False)), chunked(body)]
     report, _ = await delivered(script, [sink], counts=counts, max_record_bytes=5000)
     assert (report.outcome, report.error) == (Outcome.DELIVERED, "")
     assert final(tmp_path) == body + b"\n"

@@ -163,16 +163,15 @@ class Client:
         Raises:
             NotFoundError: still not there after `RetryPolicy.missing_seconds`.
         """
-        return (await self.poll_batch(batch_id)).value
+        return (await self._exchange.ask(self._call(Operation.RETRIEVE, "GET", batch_id), Batch)).value
 
-    async def poll_batch(self, batch_id: str, *, known: bool = False) -> Polled[Batch]:
+    async def poll_batch(self, batch_id: str) -> Polled[Batch]:
         """The batch as it is now, with the server's wish when to be asked again.
 
-        Args:
-            batch_id: the batch.
-            known: it is known to exist, so a 404 is waited out for longer.
+        Raises:
+            NotFoundError: it is not there at this moment; whoever polls asks again anyway.
         """
-        return await self._exchange.ask(self._call(Operation.RETRIEVE, "GET", batch_id, known=known), Batch)
+        return await self._exchange.ask(self._call(Operation.POLL, "GET", batch_id), Batch)
 
     async def list_page(
         self, *, limit: int = PAGE_LIMIT, after_id: str | None = None, before_id: str | None = None
@@ -274,7 +273,6 @@ class Client:
                 "accept-encoding": accept_encoding,
             },
             lane=Lane.RESULTS,
-            known=True,
         )
         response, body = await self._exchange.open_results(call)
         try:
@@ -282,12 +280,11 @@ class Client:
         finally:
             response.close()
 
-    def _call(self, operation: Operation, method: str, batch_id: str, action: str = "", *, known: bool = False) -> Call:
+    def _call(self, operation: Operation, method: str, batch_id: str, action: str = "") -> Call:
         return Call(
             operation=operation,
             what=f"{operation.value} {batch_id}",
             method=method,
             to=self._exchange.base.batch(batch_id, action),
             headers=self._headers,
-            known=known,
         )

@@ -71,7 +71,6 @@ class Call:
     lane: Lane = Lane.CONTROL
     body: RequestBody | None = None
     cap: int = 1 << 20  # bytes that a good answer may have
-    known: bool = False  # the batch is known to exist
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +161,6 @@ class Exchange:
                 operation=call.operation,
                 attempt=number,
                 elapsed=self.clock.monotonic() - began,
-                known=call.known,
                 jitter=self.random.random(),
             )
             if wait is None:

@@ -20,6 +20,7 @@ class Operation(StrEnum):
     """What is being asked for; it decides what may be repeated."""
 
     RETRIEVE = "retrieve"
+    POLL = "poll"  # a retrieve by somebody who will ask again in any case
     LIST = "list"
     RESULTS = "results"
     CREATE = "create"
@@ -55,7 +56,7 @@ class RetryPolicy:
         missing_seconds: how long a 404 for a batch is taken for the API's delay rather than the truth. It has
             answered 404 seconds after create, in the middle of a batch's life, and for results just after the
             end (anthropic-sdk-python issue 1432).
-        missing_known_seconds: the same for a batch that is known to exist.
+        missing_results_seconds: the same for the results of a batch, which is known to exist.
         garbled_attempts: how often a request is sent at most when 200 comes with something that is not the API's,
             such as a proxy's page.
     """
@@ -66,7 +67,7 @@ class RetryPolicy:
     retry_after_max: float = 120.0
     unreached_seconds: float = 10.0
     missing_seconds: float = 15.0
-    missing_known_seconds: float = 60.0
+    missing_results_seconds: float = 60.0
     garbled_attempts: int = 3
 
 
@@ -77,7 +78,6 @@ def decide(
     operation: Operation,
     attempt: int,
     elapsed: float,
-    known: bool,
     jitter: float,
 ) -> float | None:
     """Seconds to wait before the next attempt, or None to give up.
@@ -88,7 +88,6 @@ def decide(
         operation: what was asked for.
         attempt: how many attempts there have been, from 1.
         elapsed: seconds since the first attempt began.
-        known: whether the batch is known to exist, which makes a 404 less believable.
         jitter: a random number from 0 to 1; many clients that failed together shall not come back together.
     """
     if attempt >= policy.attempts or not may_repeat(failure, operation):
@@ -99,7 +98,7 @@ def decide(
         return min(left, backoff * jitter) if left > 0 else None
     if failure.status == 404 and failure.should_retry is None:
         # Not an overload: no need to spread widely, but the attempts must span the whole window.
-        window = policy.missing_known_seconds if known else policy.missing_seconds
+        window = policy.missing_results_seconds if operation is Operation.RESULTS else policy.missing_seconds
         left = window - elapsed
         return min(left, backoff * (0.5 + 0.5 * jitter)) if left > 0 else None
     if failure.status == 200 and attempt >= policy.garbled_attempts:

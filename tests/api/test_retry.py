@@ -36,7 +36,7 @@ failures = st.builds(
 )
 
 
-def waits(failure: Failure, operation: Operation, *, jitter: float = 1.0, known: bool = False) -> list[float]:
+def waits(failure: Failure, operation: Operation, *, jitter: float = 1.0) -> list[float]:
     """The waits of a request that fails in the same way for ever, attempts taking no time."""
     found: list[float] = []
     for attempt in count(1):
@@ -46,7 +46,6 @@ def waits(failure: Failure, operation: Operation, *, jitter: float = 1.0, known:
             operation=operation,
             attempt=attempt,
             elapsed=sum(found),
-            known=known,
             jitter=jitter,
         )
         if wait is None:
@@ -122,12 +121,12 @@ def test_a_create_is_repeated_only_when_it_took_no_effect(failure: Failure, repe
     assert may_repeat(failure, Operation.CREATE) is repeated
 
 
-def test_a_missing_batch_is_looked_for_longer_when_it_is_known() -> None:
+def test_a_missing_batch_is_looked_for_for_a_while_and_its_results_for_longer() -> None:
     missing = Failure(status=404)
     for jitter in (0.0, 0.5, 1.0):
         assert sum(waits(missing, Operation.RETRIEVE, jitter=jitter)) == pytest.approx(15)
-        assert sum(waits(missing, Operation.RESULTS, jitter=jitter, known=True)) == pytest.approx(60)
-    for operation in (Operation.LIST, Operation.CANCEL, Operation.DELETE, Operation.CREATE):
+        assert sum(waits(missing, Operation.RESULTS, jitter=jitter)) == pytest.approx(60)
+    for operation in (Operation.POLL, Operation.LIST, Operation.CANCEL, Operation.DELETE, Operation.CREATE):
         assert waits(missing, operation) == []
 
 
@@ -141,9 +140,9 @@ def test_the_server_is_not_asked_before_it_wants_to_be() -> None:
     assert waits(Failure(status=429, retry_after=1e9), Operation.LIST, jitter=0.0) == [120.0] * 9
 
 
-@given(failures, st.sampled_from(Operation), st.floats(0, 1), st.booleans())
-def test_whatever_fails_ends(failure: Failure, operation: Operation, jitter: float, known: bool) -> None:
-    found = waits(failure, operation, jitter=jitter, known=known)
+@given(failures, st.sampled_from(Operation), st.floats(0, 1))
+def test_whatever_fails_ends(failure: Failure, operation: Operation, jitter: float) -> None:
+    found = waits(failure, operation, jitter=jitter)
     assert len(found) <= 9
     assert all(0 <= wait <= 121 for wait in found)
 
