@@ -129,7 +129,12 @@ _KINDS: Final[dict[str, Kind]] = {
         params=("accepted", "*"),
         about="an error of the API; `;name=value` adds a header, `;accepted` lets the upstream do it all the same",
     ),
-    "body": Kind(stage=Stage.REPLY, takes="KIND", read=_one_of(*BODIES), about=f"200 with {', '.join(BODIES)}"),
+    "body": Kind(
+        stage=Stage.REPLY,
+        takes="KIND",
+        read=_one_of(*BODIES),
+        about="200 with what is no batch: `html`, plain `text`, `empty`, or an `object` of nothing",
+    ),
     "redirect": Kind(
         stage=Stage.REPLY,
         takes="URL",
@@ -172,9 +177,9 @@ _KINDS: Final[dict[str, Kind]] = {
         default="garbage",
         place="0",
         about=(
-            "`garbage` is a line that is no JSON, put in before the record at that place; the others change that "
-            "record: an integer of 5,000 digits, JSON 100,000 deep, bytes that are no UTF-8, a NUL, a lone "
-            "surrogate, U+2028 and U+0085"
+            "`garbage` is a line that is no JSON, put in before the record at that place; the others are added to that "
+            "record: `digits` an integer of 5,000, `deep` JSON of 100,000 levels, `utf8` bytes that are none, `nul` "
+            "a NUL, `surrogate` a lone one, `separators` U+2028 and U+0085"
         ),
     ),
     "crlf": Kind(stage=Stage.RECORDS, about="lines end in CR LF"),
@@ -183,7 +188,7 @@ _KINDS: Final[dict[str, Kind]] = {
     "bitflip": Kind(stage=Stage.BITS, place="", about="the lowest bit of the byte at that place is flipped"),
     **_codings(),
     "etag": Kind(stage=Stage.RANGE, about="a strong ETag, and parts as asked for: 206, 416, If-Range"),
-    "weak_etag": Kind(stage=Stage.RANGE, about="the same with a weak ETag"),
+    "weak_etag": Kind(stage=Stage.RANGE, about="as etag, with a weak ETag"),
     "change_etag": Kind(stage=Stage.RANGE, about="another strong ETag at every download"),
     "ignore_range": Kind(stage=Stage.RANGE, about="a strong ETag, but all of the body whatever part is asked for"),
     "wrong_range": Kind(
@@ -191,7 +196,7 @@ _KINDS: Final[dict[str, Kind]] = {
         takes="KIND",
         read=_one_of("start", "total", "missing"),
         default="start",
-        about="206 that starts a byte late and says so, or tells another total, or has no Content-Range",
+        about="206 that has a wrong `start`, a byte late, or tells a wrong `total`, or has no Content-Range: `missing`",
     ),
     "range_416": Kind(stage=Stage.RANGE, about="416 to every part asked for"),
     "big_header": Kind(
@@ -200,7 +205,7 @@ _KINDS: Final[dict[str, Kind]] = {
     "endless_headers": Kind(stage=Stage.HEAD, about="headers that never end"),
     "length": Kind(
         stage=Stage.FRAME,
-        takes="+N|-N",
+        takes="DIFFERENCE",
         read=_signed,
         about="a Content-Length that is wrong by so much, then the end of the connection; +0 is an honest one",
     ),

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from streamer.faults.body import Answer, of, whole
@@ -40,7 +41,7 @@ class Proxy:
         self._stats = Stats()
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of one connection until it ends, one way or another."""
+        """Answer the requests of one connection until it is to end; whoever called drops it then."""
         wire = Wire(reader, writer)
         try:
             # Whoever is gone, client or upstream, the end of this connection says so: by RST, if not by more.
@@ -55,8 +56,6 @@ class Proxy:
         except ValueError as error:
             with suppress(ConnectionError):
                 await self._send(wire, failed(400, f"The request cannot be read: {error}"), Head(("GET", "/", "")))
-        finally:
-            wire.abort()
 
     def _counted(self) -> Answer:
         counts = json.dumps(self._stats.as_object(self._script.struck())).encode()
@@ -128,18 +127,28 @@ async def serving(upstream_url: str, script: Script, port: int = 0) -> AsyncIter
     """
     upstream = Upstream.parse(upstream_url)
     connections: set[asyncio.Task[None]] = set()
-    async with asyncio.TaskGroup() as group:
+    failures: list[BaseException] = []
 
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = group.create_task(proxy.converse(reader, writer))
-            connections.add(task)
-            task.add_done_callback(connections.discard)
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(proxy.converse(reader, writer))
+        connections.add(task)
+        task.add_done_callback(partial(ended, writer))
 
-        server = await asyncio.start_server(connected, HOST, port, limit=HEAD_BYTES)
-        proxy = Proxy(upstream, script, f"http://{HOST}:{server.sockets[0].getsockname()[1]}")
-        try:
-            yield proxy.base_url
-        finally:
-            server.close()
-            for task in connections:
-                task.cancel()
+    def ended(writer: asyncio.StreamWriter, task: asyncio.Task[None]) -> None:
+        writer.transport.abort()  # here, as a task that is cancelled before it starts never gets to it
+        connections.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            failures.append(failure)
+
+    server = await asyncio.start_server(connected, HOST, port, limit=HEAD_BYTES)
+    proxy = Proxy(upstream, script, f"http://{HOST}:{server.sockets[0].getsockname()[1]}")
+    try:
+        yield proxy.base_url
+    finally:
+        server.close()
+        for task in connections:
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+        await server.wait_closed()
+    if failures:  # defects of this package, then: what clients and upstreams do never raises
+        raise failures[0]

@@ -144,6 +144,7 @@ class Lines:
         self._before = start
         self._held: list[bytes] = []  # pieces of a record that is not whole yet
         self._ended = False  # the last line had an end
+        self._some = False  # a record has come out
 
     def feed(self, data: bytes) -> bytes:
         """What becomes of the records that are whole now."""
@@ -164,7 +165,7 @@ class Lines:
             for record in change.end():
                 out.extend(self._changed(record, self._changes[index + 1 :]))
         joined = self._joined(out)
-        return b"".join([*joined, self._separator] if self._ended else joined)
+        return b"".join([*joined, self._separator] if self._ended and self._some else joined)
 
     def _changed(self, record: bytes, changes: Sequence[Change]) -> Iterable[bytes]:
         records: Iterable[bytes] = (record,)
@@ -177,6 +178,7 @@ class Lines:
         for record in records:
             out += [self._before, record]
             self._before = self._separator
+            self._some = True
         return out
 
 

@@ -130,12 +130,13 @@ def _value_and_place(kind: Kind, text: str) -> tuple[Value, Offset | None]:
         raise ValueError(f"{text!r} cannot follow the name" + (f"; {allowed} can" if allowed else ""))
     else:
         value = kind.read(text[1:])
-    written = written if written is not None else kind.place
-    if written:
-        return value, Offset.parse(written)
-    if kind.place is not None and not kind.place_optional:
-        raise ValueError("it needs a place in the body: @1000, @64k, @50%, @random or @head")
-    return value, None
+    if written is None:
+        if kind.place is None or kind.place_optional:
+            return value, None
+        if not kind.place:
+            raise ValueError("it needs a place in the body: @1000, @64k, @50%, @random or @head")
+        written = kind.place
+    return value, Offset.parse(written)
 
 
 def _param(kind: Kind, text: str) -> tuple[str, str]:

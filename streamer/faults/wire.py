@@ -117,10 +117,6 @@ class Wire:
         while await self.reader.read(PIECE_BYTES):
             pass
 
-    def abort(self) -> None:
-        """Drop it, whatever state it is in."""
-        self._writer.transport.abort()
-
 
 def _unsent(descriptor: int) -> int:
     """Bytes that the other side has not acknowledged; where the system does not say, none."""
