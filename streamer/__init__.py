@@ -7,90 +7,110 @@
 ...         print(report.records, report.complete)
 
 Nothing here configures logging, installs a signal handler or chooses an event loop: those belong to the program.
+A name is imported when it is first used, so that importing the package costs next to nothing.
 """
 
+from importlib import import_module
 from logging import NullHandler, getLogger
+from typing import TYPE_CHECKING
 
-from streamer.api import (
-    ApiError,
-    AuthenticationError,
-    Batch,
-    BatchPage,
-    Client,
-    ConfigurationError,
-    DeletedBatch,
-    IncompleteError,
-    NotFoundError,
-    NotResultsError,
-    OutcomeUnknownError,
-    RateLimitError,
-    RecordError,
-    RequestCounts,
-    ResultsError,
-    RetryPolicy,
-    SinkError,
-    StreamerError,
-    TransportError,
-    UntrustedHostError,
-)
-from streamer.pipeline import Records, run, stream
-from streamer.report import BatchReport, Observer, Outcome, RunReport
-from streamer.results.accounting import Tally, Tokens
-from streamer.results.block import Block
-from streamer.results.record import Record
-from streamer.roster import Ended, Lost
-from streamer.sinks import CallbackSink, FileSink, PartWriter, QueueSink, Sink, StdoutSink, Writer, sink_for
-from streamer.watch import watch
+if TYPE_CHECKING:
+    from streamer.api import ApiError as ApiError
+    from streamer.api import AuthenticationError as AuthenticationError
+    from streamer.api import Batch as Batch
+    from streamer.api import BatchPage as BatchPage
+    from streamer.api import Client as Client
+    from streamer.api import ConfigurationError as ConfigurationError
+    from streamer.api import DeletedBatch as DeletedBatch
+    from streamer.api import IncompleteError as IncompleteError
+    from streamer.api import NotFoundError as NotFoundError
+    from streamer.api import NotResultsError as NotResultsError
+    from streamer.api import OutcomeUnknownError as OutcomeUnknownError
+    from streamer.api import RateLimitError as RateLimitError
+    from streamer.api import RecordError as RecordError
+    from streamer.api import RequestCounts as RequestCounts
+    from streamer.api import ResultsError as ResultsError
+    from streamer.api import RetryPolicy as RetryPolicy
+    from streamer.api import SinkError as SinkError
+    from streamer.api import StreamerError as StreamerError
+    from streamer.api import TransportError as TransportError
+    from streamer.api import UntrustedHostError as UntrustedHostError
+    from streamer.pipeline import Records as Records
+    from streamer.pipeline import run as run
+    from streamer.pipeline import stream as stream
+    from streamer.report import BatchReport as BatchReport
+    from streamer.report import Observer as Observer
+    from streamer.report import Outcome as Outcome
+    from streamer.report import RunReport as RunReport
+    from streamer.results.accounting import Tally as Tally
+    from streamer.results.accounting import Tokens as Tokens
+    from streamer.results.block import Block as Block
+    from streamer.results.record import Record as Record
+    from streamer.roster import Ended as Ended
+    from streamer.roster import Lost as Lost
+    from streamer.sinks import CallbackSink as CallbackSink
+    from streamer.sinks import FileSink as FileSink
+    from streamer.sinks import PartWriter as PartWriter
+    from streamer.sinks import QueueSink as QueueSink
+    from streamer.sinks import Sink as Sink
+    from streamer.sinks import StdoutSink as StdoutSink
+    from streamer.sinks import Writer as Writer
+    from streamer.sinks import sink_for as sink_for
 
 getLogger("streamer").addHandler(NullHandler())
 
-__all__ = [
-    # the main job
-    "Client",
-    "Records",
-    "run",
-    "stream",
-    "watch",
-    # what it tells
-    "BatchReport",
-    "Observer",
-    "Outcome",
-    "RunReport",
-    "Tokens",
-    # what flows
-    "Batch",
-    "BatchPage",
-    "Block",
-    "DeletedBatch",
-    "Ended",
-    "Lost",
-    "Record",
-    "RequestCounts",
-    # where it goes
-    "CallbackSink",
-    "FileSink",
-    "PartWriter",
-    "QueueSink",
-    "Sink",
-    "StdoutSink",
-    "Tally",
-    "Writer",
-    "sink_for",
-    # how patient
-    "RetryPolicy",
-    # what can go wrong
-    "ApiError",
-    "AuthenticationError",
-    "ConfigurationError",
-    "IncompleteError",
-    "NotFoundError",
-    "NotResultsError",
-    "OutcomeUnknownError",
-    "RateLimitError",
-    "RecordError",
-    "ResultsError",
-    "SinkError",
-    "StreamerError",
-    "TransportError",
-    "UntrustedHostError",
-]
+_HOMES = {
+    "streamer.pipeline": ("Records", "run", "stream"),
+    "streamer.roster": ("Ended", "Lost"),
+    "streamer.report": ("BatchReport", "Observer", "Outcome", "RunReport"),
+    "streamer.results.accounting": ("Tally", "Tokens"),
+    "streamer.results.block": ("Block",),
+    "streamer.results.record": ("Record",),
+    "streamer.sinks": (
+        "CallbackSink",
+        "FileSink",
+        "PartWriter",
+        "QueueSink",
+        "Sink",
+        "StdoutSink",
+        "Writer",
+        "sink_for",
+    ),
+    "streamer.api": (
+        "ApiError",
+        "AuthenticationError",
+        "Batch",
+        "BatchPage",
+        "Client",
+        "ConfigurationError",
+        "DeletedBatch",
+        "IncompleteError",
+        "NotFoundError",
+        "NotResultsError",
+        "OutcomeUnknownError",
+        "RateLimitError",
+        "RecordError",
+        "RequestCounts",
+        "ResultsError",
+        "RetryPolicy",
+        "SinkError",
+        "StreamerError",
+        "TransportError",
+        "UntrustedHostError",
+    ),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605 - the names are a few lines up
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'streamer' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
