@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -110,7 +109,7 @@ def ways_to_look(file: Path) -> list[str]:
     return [
         "to look at them:",
         f"  wc -l {folder}/*.jsonl",
-        f"  head -n 1 {shown} | {Path(sys.executable).name} -m json.tool",
+        f"  head -n 1 {shown} | python3 -m json.tool",
         f"  jq -r '[.custom_id, .result.type] | @tsv' {shown}",
     ]
 

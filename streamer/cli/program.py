@@ -82,20 +82,30 @@ def _terminated_like_interrupted() -> Iterator[None]:
 
 
 class _Lines(logging.Handler):
-    """What the library logs, as lines on whatever stderr is at the moment: live progress puts itself in between."""
+    """What the library logs, as lines on whatever stderr is at the moment: live progress puts itself in between.
+
+    A person who waits at a terminal is told of every retry, too, or would wonder why nothing happens.
+    """
+
+    def __init__(self, level: int, *, retries: bool) -> None:
+        super().__init__(level=logging.INFO)
+        self._least = level
+        self._retries = retries
 
     def emit(self, record: logging.LogRecord) -> None:
-        kind = "warning: " if record.levelno == logging.WARNING else ""
-        say(kind + self.format(record))
+        if record.levelno >= self._least or (self._retries and getattr(record, "action", "") == "retry"):
+            kind = "warning: " if record.levelno == logging.WARNING else ""
+            say(kind + self.format(record))
 
 
 @contextmanager
 def _logging(verbose: bool, quiet: bool) -> Iterator[None]:
     """The library's log on stderr while a command runs: warnings, with -v also what it does, with -q errors alone."""
     log = logging.getLogger("streamer")
-    handler = _Lines()
+    level = logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING
+    handler = _Lines(level, retries=sys.stderr.isatty() and not quiet)
     log.addHandler(handler)
-    log.setLevel(logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING)
+    log.setLevel(logging.INFO)
     try:
         yield
     finally:

@@ -86,4 +86,5 @@ def _drawing(board: Board) -> Group:
             Text(f"{report.distinct:,}/{report.expected:,} records", justify="right"),
             Text(size(report.bytes), justify="right"),
         )
-    return Group(table, Text(board.totals(datetime.now(UTC)), style="bold"))
+    rows = [table] if table.row_count else []
+    return Group(*rows, Text(board.totals(datetime.now(UTC)), style="bold"))

@@ -1,0 +1,58 @@
+"""An emulator for the command line's tests, in a process of its own."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from streamer.emulator.process import RunningEmulator, running
+from tests.cli import strange
+from tests.cli.command import Started
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[RunningEmulator]:
+    """A workspace of six ended batches of 30 records, among them failures."""
+    with running(fill_ended=6, records=30, mix="succeeded=0.8,errored=0.2", duration=0.2, retry_after=0) as emulator:
+        yield emulator
+
+
+SLOW = ("wrong_batches", "demo", "unreachable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _slow_ones_started(request: pytest.FixtureRequest) -> None:
+    """What waits for the clock and not for the processor starts first, and is looked at when it is done."""
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    for name in SLOW:
+        if name in wanted:
+            request.getfixturevalue(name)
+
+
+@pytest.fixture(scope="session")
+def wrong_batches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Started, list[str]]]:
+    """`streamer run` over a good batch and bad ones, and the paths it asked for; a missing batch is waited for."""
+    words = ("run", *strange.ALL, "--json", "--poll-interval", "0.2", "--report", "report.json")
+    folder = tmp_path_factory.mktemp("wrong")
+    with strange.serving() as server, Started(*words, cwd=folder, base_url=server.url) as started:
+        yield started, server.paths
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """`streamer demo`, which takes about ten seconds."""
+    with Started("demo", cwd=tmp_path_factory.mktemp("demo"), base_url=None, key=None) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def unreachable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """`streamer run` against a port where nobody listens, which it notices after ten seconds."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        base_url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        folder = tmp_path_factory.mktemp("unreachable")
+        with Started("run", "msgbatch_1", cwd=folder, base_url=base_url) as started:
+            yield started

@@ -1,0 +1,159 @@
+"""Whatever a person gets wrong is one sentence that says what to do, and the right exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streamer.cli import main
+from streamer.emulator.process import RunningEmulator, running
+from tests.cli import strange
+from tests.cli.command import COMMAND, KEY, Started, environment, listed, streamer
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("run",), "no batch was named: give ids"),
+        (("run", "--ids-from", "-"), "- holds no ids"),
+        (("run", "msgbatch_1", "--to", "-", "--json"), "both write to stdout"),
+        (("run", "msgbatch_1", "--to", "same-for-all.jsonl"), "{batch_id}"),
+        (("run", "msgbatch_1", "--to", "nosuch:thing"), "nosuch:"),
+        (("run", "msgbatch_1", "--only", "suceeded"), "'suceeded' is no type of record"),
+        (("run", "msgbatch_1", "--concurrency", "0"), "1 or more"),
+        (("run", "msgbatch_1", "--poll-interval", "nan"), "above 0"),
+        (("run", "--ids-from", "nowhere.txt"), "nowhere.txt: No such file or directory"),
+        (("run", "msgbatch_1", "--report", "nowhere/report.json"), "nowhere"),
+        (("run", "msgbatch_1", "--report", "."), "directory"),
+        (("run", "msgbatch_1", "--trust-host", "https://host/path"), "not a host to trust"),
+        (("run", "msgbatch_1", "--base-url", "http://example.com"), "https"),
+        (("show", "../x"), "is not a batch id"),
+        (("delete", "msgbatch_1"), "--yes"),
+        (("list", "--limit", "0"), "1 or more"),
+        (("frobnicate",), "frobnicate"),
+        ((), "COMMAND"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_2(
+    tmp_path: Path,
+    words: tuple[str, ...],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    code: object
+    try:
+        code = main(words)
+    except SystemExit as exit_:
+        code = exit_.code
+    written = capsys.readouterr()
+    assert code == 2
+    assert says in written.err
+    assert len(written.err.splitlines()) == 1
+    assert written.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("run", "msgbatch_1"), ("list",)])
+def test_no_key_is_2_and_names_the_variable(tmp_path: Path, command: tuple[str, ...]) -> None:
+    done = streamer(*command, cwd=tmp_path, key=None)
+    assert done.returncode == 2
+    assert "set ANTHROPIC_API_KEY" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def locked() -> Iterator[RunningEmulator]:
+    with running(key=("test-right",)) as emulator:
+        yield emulator
+
+
+@pytest.mark.parametrize("command", [("run", "--all"), ("list",)])
+def test_a_wrong_key_is_1_and_is_not_shown(tmp_path: Path, command: tuple[str, ...], locked: RunningEmulator) -> None:
+    done = streamer(*command, cwd=tmp_path, base_url=locked.base_url)
+    assert done.returncode == 1
+    assert "401" in done.stderr
+    assert "check the key in ANTHROPIC_API_KEY" in done.stderr
+    assert KEY not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_unreachable_host_is_1_and_named(unreachable: Started) -> None:
+    assert unreachable.done.returncode == 1
+    [total, sentence] = unreachable.done.stderr.splitlines()
+    assert "no connection" in sentence
+    assert str(unreachable.base_url).removeprefix("http://") in sentence
+    assert "0 of 1 batch delivered" in total
+
+
+@pytest.mark.parametrize("obstacle", ["a file where a directory should be", "a directory where the file should be"])
+def test_an_unusable_target_fails_its_batch_and_no_other(
+    tmp_path: Path, emulator: RunningEmulator, obstacle: str
+) -> None:
+    bad, good, *_ = listed(emulator)
+    (tmp_path / "out").mkdir()
+    if obstacle == "a file where a directory should be":
+        (tmp_path / "out" / bad).touch()
+    else:
+        (tmp_path / "out" / bad / "results.jsonl").mkdir(parents=True)
+    target = "out/{batch_id}/results.jsonl"
+    done = streamer("run", bad, good, "--to", target, cwd=tmp_path, base_url=emulator.base_url)
+    assert done.returncode == 1
+    [sentence, total] = done.stderr.splitlines()
+    assert f"out/{bad}" in sentence
+    assert "1 of 2 batches delivered, 1 failed" in total
+    assert len((tmp_path / "out" / good / "results.jsonl").read_text().splitlines()) == 30
+
+
+@pytest.mark.parametrize("words", ["list", "run --all --json"])
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path, emulator: RunningEmulator, words: str) -> None:
+    command = f"{' '.join(COMMAND)} {words} | true; exit ${{PIPESTATUS[0]}}"
+    env = environment(emulator.base_url, KEY)
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == b""
+
+
+def test_every_fault_of_a_request_file_is_told_with_its_line_and_nothing_is_sent(
+    tmp_path: Path, emulator: RunningEmulator
+) -> None:
+    lines = [
+        '{"custom_id": "a", "params": {}}',
+        "",
+        '{"custom_id": "a", "params": {}}',
+        '{"custom_id": "a b", "params": {}}',
+        '{"custom_id": "c", "params": [}',
+        '{"custom_id": 5, "params": {}}',
+        '{"custom_id": "d"}',
+        '{"custom_id": "e", "params": {}, "model": "x"}',
+    ]
+    (tmp_path / "my.jsonl").write_text("\n".join(lines))
+    before = emulator.stats()["batches_created"]
+    done = streamer("submit", "my.jsonl", cwd=tmp_path, base_url=emulator.base_url)
+    assert done.returncode == 2
+    *faults, last = done.stderr.splitlines()
+    assert [fault.split(":")[1] for fault in faults] == [f" my.jsonl, line {n}" for n in (3, 4, 5, 6, 7, 8)]
+    assert "used in line 1 already" in faults[0]
+    assert "nothing was sent" in last
+    assert emulator.stats()["batches_created"] == before
+
+
+def test_a_create_with_an_unknown_outcome_says_so_and_is_not_repeated(tmp_path: Path) -> None:
+    with strange.serving() as server:
+        request = json.dumps({"custom_id": "a", "params": {}})
+        done = streamer("submit", "-", cwd=tmp_path, base_url=server.url, stdin=request)
+        assert len(server.paths) == 1
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "may have been created" in done.stderr
+    assert "streamer list" in done.stderr
