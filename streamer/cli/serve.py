@@ -30,6 +30,7 @@ examples:
   streamer serve --port 8123 --speed 100         batches end after about a second
   streamer serve --fill 20 --records 500         a workspace with 20 batches about to end
   streamer serve --fill-ended 1 --records 100000 --record-bytes 20000     2 GB of results
+  streamer serve --fill 5 --fault results:rst@random,p=0.2      see python -m streamer.faults --help
   curl -s http://127.0.0.1:8123/v1/messages/batches -H 'x-api-key: test' -H 'anthropic-version: 2026-10-21'
 
 Not of the API: GET /_emulator/stats counts what was asked; POST /_emulator/advance {"seconds": n} moves the clock.
@@ -78,7 +79,7 @@ def handler(args: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM, which is how it is meant to end."""
     values = {switch.name: getattr(args, switch.name) for switch in fields(Settings)}
     try:
-        settings = Settings(**values | {"key": tuple(args.key)})
+        settings = Settings(**values | {"key": tuple(args.key), "fault": tuple(args.fault)})
     except ValueError as error:
         say(str(error))
         return Exit.USAGE

@@ -8,6 +8,7 @@ import itertools
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -26,6 +27,8 @@ from streamer.emulator.settings import Settings
 from streamer.emulator.spill import Spill, SpillWriter
 from streamer.emulator.stats import Stats
 from streamer.emulator.workspace import Created, State, Workspace, limit_of
+from streamer.faults.proxy import serving as faults_before
+from streamer.faults.script import Script
 
 BATCHES = "/v1/messages/batches"
 
@@ -288,11 +291,19 @@ async def _advance(request: web.Request) -> web.Response:
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[str]:
-    """The emulator, listening; gives its base URL.
+    """The emulator, listening, behind the fault kit where faults are asked for; gives its base URL.
 
     Raises:
         OSError: the address or the port cannot be had.
     """
+    if settings.fault:
+        script = Script(settings.fault, settings.fault_seed)
+        async with (
+            serving(replace(settings, host="127.0.0.1", port=0, fault=())) as upstream,
+            faults_before(upstream, script, host=settings.host, port=settings.port) as base_url,
+        ):
+            yield base_url
+        return
     # No lingering: handlers read the bodies they refuse, as far as that makes sense.
     runner = web.AppRunner(application(settings), access_log=None, shutdown_timeout=0.5, lingering_time=0)
     await runner.setup()

@@ -11,6 +11,8 @@ import ipaddress
 import re
 from dataclasses import dataclass, field, fields
 
+from streamer.faults.script import Script
+
 # A real key starts like this. The emulator never needs one, and a test that sends one is a mistake.
 _REAL_KEY = re.compile(r"\s*sk-ant-", re.IGNORECASE)
 
@@ -123,6 +125,12 @@ class Settings:
         default="absolute", metadata=_about("form of results_url: `absolute`, `relative`, or another origin to name")
     )
 
+    # What goes wrong on the way: see streamer/faults/README.md
+    fault: tuple[str, ...] = field(
+        default=(), metadata=_about("damage answers, e.g. results:fin@50%,p=0.2 (repeatable)")
+    )
+    fault_seed: int = field(default=0, metadata=_about("decides what is random in faults"))
+
     # Limits of one batch
     max_requests: int = field(default=100_000, metadata=_about("requests a batch may have"))
     max_body_bytes: int = field(default=256 * 1024 * 1024, metadata=_about("size the body of a create may have"))
@@ -168,6 +176,7 @@ class Settings:
             raise ValueError("fill, fill_ended, records, results_rate, retry_after, huge_bytes must not be negative")
         shares(self.mix, RECORD_TYPES)
         shares(self.content, CONTENT_KINDS)
+        Script(self.fault)  # raises for one that cannot be read
         for switch in fields(self):
             _check(switch.name, getattr(self, switch.name), switch.metadata["choices"])
 

@@ -42,10 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--fault", action="append", default=[], metavar="FAULT", help="a fault (repeatable)")
     parser.add_argument("--seed", type=int, default=0, help="decides everything that is random (default: 0)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 picks a free one (default: 0)")
+    parser.add_argument(
+        "--until-stdin-closes", action="store_true", help="end when standard input does: never outlive who started it"
+    )
     parser.add_argument("--json", action="store_true", help="say that it listens as one line of JSON")
     args = parser.parse_args(argv)
     try:
-        asyncio.run(_serve(args.upstream, Script(args.fault, args.seed), args.port, as_json=args.json))
+        script = Script(args.fault, args.seed)
+        asyncio.run(_serve(args.upstream, script, args.port, as_json=args.json, bound=args.until_stdin_closes))
     except ValueError as error:
         return _fail(str(error))
     except OSError as error:
@@ -58,12 +62,28 @@ def _fail(message: str) -> int:
     return 2
 
 
-async def _serve(upstream: str, script: Script, port: int, *, as_json: bool) -> None:
+class _Closing(asyncio.Protocol):
+    """Notices the end of standard input."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody holds the other end any more."""
+        self._stop.set()
+
+
+async def _serve(upstream: str, script: Script, port: int, *, as_json: bool, bound: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    if bound:
+        try:
+            await loop.connect_read_pipe(lambda: _Closing(stop), sys.stdin)
+        except ValueError:
+            raise ValueError("--until-stdin-closes needs a pipe as standard input") from None
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with serving(upstream, script, port) as base_url:
+    async with serving(upstream, script, port=port) as base_url:
         ready = json.dumps({"base_url": base_url, "pid": os.getpid()})
         sys.stdout.write((ready if as_json else f"faults before {upstream} listening on {base_url}") + "\n")
         sys.stdout.flush()

@@ -52,9 +52,9 @@ class RunningFaults:
         Raises:
             RuntimeError: it had failed before; the message has what it said.
         """
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        self._process.terminate()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()  # the end of its standard input is what ends it
         try:
             code = self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -84,11 +84,11 @@ def running(upstream_url: str, *faults: str, seed: int = 0) -> Iterator[RunningF
     """
     Upstream.parse(upstream_url)
     Script(faults, seed)  # says what is wrong with them here rather than in another process
-    command = [sys.executable, "-m", "streamer.faults", "--json", f"--seed={seed}"]
+    command = [sys.executable, "-m", "streamer.faults", "--json", "--until-stdin-closes", f"--seed={seed}"]
     command += [f"--fault={fault}" for fault in faults]
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(  # noqa: S603 - our own command, with faults that were read and found right
-            [*command, upstream_url], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints
+            [*command, upstream_url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints
         )
         proxy = RunningFaults(process, "", complaints)
         try:

@@ -22,7 +22,6 @@ from streamer.faults.upstream import Upstream
 from streamer.faults.wire import Received, Wire, read_head
 
 STATS_PATH: Final = "/_faults/stats"
-HOST: Final = "127.0.0.1"  # never reachable from another machine
 # Batch objects and pages of them are held whole, to lead results_url here: 1,000 batches are about 600 KB.
 _OBJECT_BYTES: Final = 64 << 20
 
@@ -113,16 +112,17 @@ class Proxy:
 
 
 @asynccontextmanager
-async def serving(upstream_url: str, script: Script, port: int = 0) -> AsyncIterator[str]:
-    """The proxy, listening on 127.0.0.1; gives its base URL. Leaving the block ends every connection.
+async def serving(upstream_url: str, script: Script, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """The proxy, listening; gives its base URL. Leaving the block ends every connection.
 
     Args:
         upstream_url: the server to stand in front of, e.g. `http://127.0.0.1:8123`.
         script: the faults.
+        host: address to listen on; whoever allows one that other machines can reach answers for it.
         port: to listen on; 0 picks a free one.
 
     Raises:
-        OSError: the port cannot be had.
+        OSError: the address or the port cannot be had.
         ValueError: no such URL.
     """
     upstream = Upstream.parse(upstream_url)
@@ -140,8 +140,9 @@ async def serving(upstream_url: str, script: Script, port: int = 0) -> AsyncIter
         if not task.cancelled() and (failure := task.exception()) is not None:
             failures.append(failure)
 
-    server = await asyncio.start_server(connected, HOST, port, limit=HEAD_BYTES)
-    proxy = Proxy(upstream, script, f"http://{HOST}:{server.sockets[0].getsockname()[1]}")
+    server = await asyncio.start_server(connected, host, port, limit=HEAD_BYTES)
+    host, port = server.sockets[0].getsockname()[:2]
+    proxy = Proxy(upstream, script, f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     try:
         yield proxy.base_url
     finally:

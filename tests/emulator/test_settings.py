@@ -33,6 +33,8 @@ OTHER = Settings(
     results_content_type="none",
     results_encoding="gzip",
     results_url="https://elsewhere.example",
+    fault=("results:fin@50%,p=0.2", "poll:status=429;retry-after=3"),
+    fault_seed=5,
     max_requests=10,
     max_body_bytes=1000,
     missing_version_status=200,
@@ -53,7 +55,7 @@ def parsed(argv: list[str]) -> Settings:
     add_switches(parser)
     values = vars(parser.parse_args(argv))
     del values["json"], values["until_stdin_closes"]
-    return Settings(**values | {"key": tuple(values["key"])})
+    return Settings(**values | {"key": tuple(values["key"]), "fault": tuple(values["fault"])})
 
 
 def test_the_command_line_can_say_every_setting() -> None:
@@ -85,6 +87,7 @@ def test_the_defaults_need_no_words() -> None:
         ({"content": "text=-1"}, "0 or more"),
         ({"results_encoding": "br"}, "identity, gzip"),
         ({"before_id_order": "random"}, "newest, oldest"),
+        ({"fault": ("fin@5", "finn@5")}, "no fault is called 'finn'; known faults: "),
         ({"delete_unended_status": 200}, "from 400 to 599"),
         ({"cancel_ended_status": 302}, "or 200"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -66,9 +68,34 @@ def test_help_tells_of_every_fault() -> None:
 
 
 def test_a_proxy_that_was_killed_is_reported(emulator: RunningEmulator) -> None:
-    import os
-    import signal
-
     with pytest.raises(RuntimeError, match="the fault proxy ended with exit code -9: it said nothing"):
         with running(emulator.base_url) as proxy:
             os.kill(proxy.pid, signal.SIGKILL)
+
+
+def test_it_does_not_outlive_a_process_that_was_killed(emulator: RunningEmulator) -> None:
+    code = (
+        "import sys\nfrom streamer.faults.process import running\n"
+        f"with running({emulator.base_url!r}) as it: print(it.base_url, flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        url = parent.stdout.readline().strip()
+        parent.kill()
+    with pytest.raises(OSError, match=r"refused|reset"):
+        while True:  # until its end; the test's time-out bounds it
+            ask_now(url, BATCHES)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_says_where_it_listens_and_ends_cleanly(truth: Truth, number: signal.Signals) -> None:
+    process = subprocess.Popen(command(truth.upstream), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith(f"faults before {truth.upstream} listening on http://127.0.0.1:")
+    assert ask_now(line.split()[-1], truth.path).content == truth.results
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "", "")
