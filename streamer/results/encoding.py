@@ -59,7 +59,6 @@ class _GzipMember:
     def __init__(self, module: ModuleType) -> None:
         self._member = module.decompressobj(wbits=31)  # 31: a gzip header and check sum, and nothing else
         self._rest = b""
-        self._full = False  # the output filled its bound, so that more may be waiting
 
     @property
     def eof(self) -> bool:
@@ -67,7 +66,7 @@ class _GzipMember:
 
     @property
     def needs_input(self) -> bool:
-        return not (self._rest or self._full)
+        return not self._rest
 
     @property
     def unused_data(self) -> bytes:
@@ -76,7 +75,6 @@ class _GzipMember:
     def decompress(self, data: bytes, max_length: int) -> bytes:
         decoded: bytes = self._member.decompress(self._rest + data, max_length)
         self._rest = self._member.unconsumed_tail
-        self._full = len(decoded) == max_length
         return decoded
 
 

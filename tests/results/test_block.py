@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -144,6 +145,18 @@ def test_what_is_no_record_is_a_reject(name: str) -> None:
     assert (reject.offset, reject.length, reject.raw) == (1000 + len(before), len(raw), raw)
     assert reason in reject.reason
     assert reject.terminated
+
+
+def test_a_big_reject_costs_no_more_memory_than_its_bytes() -> None:
+    raw = b"[" + b"1," * 1_000_000 + b"1]"
+    tracemalloc.start()
+    try:
+        reject = rejected(raw + b"\n")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert reject.length == len(raw)
+    assert peak < 5 * len(raw)
 
 
 def test_a_bad_object_between_good_ones_without_newlines() -> None:

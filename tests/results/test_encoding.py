@@ -72,6 +72,21 @@ def test_a_cut_body_is_never_a_whole_one(name: str) -> None:
         assert caught.value.received == end
 
 
+def test_a_long_cut_body_says_how_much_of_it_came() -> None:
+    whole = gzip.compress(random.Random(1).randbytes(300_000))
+    with pytest.raises(TransportError, match="after 250,000 bytes") as caught:
+        decode("gzip", whole[:250_000], 100_000)
+    assert caught.value.received == 250_000
+
+
+@pytest.mark.parametrize("name", ["gzip", "zstd"])
+@pytest.mark.parametrize("extra", [-1, 0, 1, 200])
+@pytest.mark.usefixtures("gzip_module")
+def test_a_body_that_just_fills_a_piece_ends_cleanly(name: str, extra: int) -> None:
+    body = (BODY * 30)[: (1 << 20) + extra]
+    assert decode(name, COMPRESS[name](body)) == body
+
+
 @given(st.data())
 def test_no_damage_goes_unseen(data: st.DataObject) -> None:
     place = data.draw(st.integers(10, len(COMPRESSED["gzip"]) - 1))  # the first 10 bytes hold a time and such

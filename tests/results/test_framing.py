@@ -154,7 +154,9 @@ def test_only_a_record_above_the_limit_passes_in_parts(extra: int, end: bytes) -
 
 
 def test_the_end_of_a_record_in_parts_says_whether_a_newline_came() -> None:
-    assert frame([A + b"\r\n"], 10)[-1] == Part(len(A) + 1, b"", last=True, terminated=True)
+    *parts, end = frame([A + b"\r", b"\n"], 10)
+    assert end == Part(len(A) + 1, b"", last=True, terminated=True)
+    assert b"".join(part.data for part in parts) == A  # the CR belongs to the end of the line
     assert frame([A], 10)[-1] == Part(len(A), b"", last=True, terminated=False)
 
 

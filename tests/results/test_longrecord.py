@@ -71,9 +71,11 @@ def test_the_head_is_what_a_whole_decode_gives(name: str, size: int) -> None:
     assert read(raw, size) == (read_head(raw), "")
 
 
-def test_what_only_python_writes_is_read_too() -> None:
-    raw = b'{"custom_id":"a","result":{"type":"x"},"n":[NaN,-Infinity,Infinity],"t":"\\ud800","u":"\xff"}'
-    for size in (1, 1000):
+@pytest.mark.parametrize("more", [b"", b'"m":"m",' * 1000])
+@pytest.mark.parametrize("odd", [b'"n":[NaN,-Infinity,Infinity],"z":""', b'"t":"\\ud800"', b'"u":"\xff"'])
+def test_what_only_python_writes_is_read_too(odd: bytes, more: bytes) -> None:
+    raw = b'{%s"custom_id":"a","result":{"type":"x"},%s}' % (more, odd)
+    for size in (1, 20_000):
         head, reason = read(raw, size)
         assert head is not None, reason
         assert head.custom_id == "a"
@@ -100,6 +102,10 @@ BAD = {
     "custom_id is an object": (b'{"custom_id":{"a":1},"result":{"type":"x"}}', "custom_id"),
     "custom_id is too long": (b'{"custom_id":"%s","result":{"type":"x"}}' % (b"x" * 5000), "more than 4,096 bytes"),
     "custom_id is a lone surrogate": (b'{"custom_id":"\\ud800","result":{"type":"x"}}', "empty custom_id"),
+    "custom_id is a lone surrogate after much": (
+        b'{%s"custom_id":"\\ud800","result":{"type":"x"}}' % (b'"m":"m",' * 1000),
+        "empty custom_id",
+    ),
     "no type": (b'{"custom_id":"a","result":{}}', "type"),
     "a list": (b"[" + record() + b"]", "array"),
     "a number": (b"12", "int"),
@@ -117,6 +123,26 @@ def test_what_is_no_record_says_why(name: str, size: int) -> None:
     assert reason in why
     assert "\n" not in why
     assert len(why) < 150
+
+
+def test_a_number_that_runs_into_a_string_is_no_json_wherever_it_was_cut() -> None:
+    reader = LongRecordReader()
+    reader.feed(b'{"custom_id":"a","result":{"type":"x"},"n":[1')
+    reader.feed(b'"a",' * 2000 + b"1]}")
+    assert reader.close()[0] is None
+
+
+def test_a_word_without_end_is_not_held() -> None:
+    reader = LongRecordReader()
+    reader.feed(b'{"custom_id":')
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            reader.feed(b"x" * 10_000)
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 100_000
 
 
 @pytest.mark.parametrize("bomb", ["'7' * 5000", "'7' * 2_000_000", "'[' * 200_000", "'{\"a\":' * 200_000"])
