@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from streamer.roster import Ended as Ended
     from streamer.roster import Lost as Lost
     from streamer.sinks import CallbackSink as CallbackSink
+    from streamer.sinks import CheckpointedSink as CheckpointedSink
     from streamer.sinks import FileSink as FileSink
     from streamer.sinks import PartWriter as PartWriter
     from streamer.sinks import QueueSink as QueueSink
@@ -68,6 +69,7 @@ _HOMES = {
     "streamer.results.record": ("Record",),
     "streamer.sinks": (
         "CallbackSink",
+        "CheckpointedSink",
         "FileSink",
         "PartWriter",
         "QueueSink",

@@ -119,11 +119,16 @@ class Tally:
             elif head.result.error is not None and head.result.error.error is not None:
                 self.errors[head.result.error.error.type] += 1
 
+    def remember(self, ids: Mapping[str, str]) -> None:
+        """Take in records of which only the custom_id and the type are known."""
+        self.ids.update(ids)
+        self.types.update(ids.values())
+
     def types_with(self, held: Tally) -> Counter[str]:
         """Records by type, of those counted here and those `held`, each custom_id once."""
-        types = self.types.copy()
-        types.update(held.ids[custom_id] for custom_id in held.ids.keys() - self.ids.keys())
-        return types
+        types = self.types + held.types
+        types.subtract(held.ids[custom_id] for custom_id in held.ids.keys() & self.ids.keys())
+        return +types
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from streamer.sinks.base import PartWriter, Sink, Writer
 from streamer.sinks.callback import CallbackSink
+from streamer.sinks.checkpoint import CheckpointedSink
 from streamer.sinks.file import FileSink
 from streamer.sinks.queue import QueueSink
 from streamer.sinks.stdout import StdoutSink
@@ -9,6 +10,7 @@ from streamer.sinks.targets import sink_for
 
 __all__ = [
     "CallbackSink",
+    "CheckpointedSink",
     "FileSink",
     "PartWriter",
     "QueueSink",

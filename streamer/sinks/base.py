@@ -67,6 +67,9 @@ class PartWriter(Writer):
 class Sink(ABC):
     """Where the records of batches go. A new sink is one class, one file, one entry point (`streamer.sinks`)."""
 
+    #: True when its writers can tell after a crash what they hold; others can be wrapped in a `CheckpointedSink`.
+    durable: bool = False
+
     @abstractmethod
     async def open(self, batch: Batch) -> Writer:
         """Open a writer for `batch`, finding out what is already held of it.
@@ -76,4 +79,4 @@ class Sink(ABC):
         """
 
     async def close(self) -> None:  # noqa: B027 - most sinks own nothing beyond their writers
-        """Let go of what the writers share; called once, after the last writer is closed."""
+        """Let go of what the writers share; called after the last writer is closed. It may be opened again later."""

@@ -44,6 +44,8 @@ class FileSink(Sink):
         >>> sink = FileSink("results/{batch_id}.jsonl")
     """
 
+    durable = True
+
     def __init__(self, template: str | os.PathLike[str] = "results/{batch_id}.jsonl") -> None:
         self._template = Template(os.fspath(template))
         self._threads = Threads("streamer-file", THREADS)

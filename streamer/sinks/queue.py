@@ -20,11 +20,13 @@ class QueueSink(Sink):
 
     When the queue is full the downloads wait: its `maxsize` is the back-pressure. After the last record comes `None`,
     once. It does not come when the run is cancelled; so have the consumer cancelled too, as a task group does.
-    Delivered means: in the queue. At least once: running again puts everything again.
+    Delivered means: in the queue; with `join`, that the consumer has called `task_done` for it. Running again puts
+    everything again, unless the sink is wrapped in a `CheckpointedSink`, which wants `join`.
 
     Args:
         queue: an `asyncio.Queue[Record | None]`, or `[Block | None]` with `per="block"`; its `maxsize` must be set.
         per: put one `Record` or one `Block` at a time.
+        join: have each block done with by the consumer before the next one of its batch is put.
 
     Raises:
         ConfigurationError: the queue is unbounded, so nothing would keep the results from filling the memory.
@@ -36,19 +38,20 @@ class QueueSink(Sink):
 
     """
 
-    def __init__(self, queue: asyncio.Queue[Any], *, per: Per = "record") -> None:
+    def __init__(self, queue: asyncio.Queue[Any], *, per: Per = "record", join: bool = False) -> None:
         check_per(per)
         if queue.maxsize < 1:
             raise ConfigurationError("the queue has no bound; make it e.g. asyncio.Queue(maxsize=1000)")
         self._queue = queue
         self._per = per
+        self._join = join
 
     def __repr__(self) -> str:
         return f"QueueSink({self._queue.qsize():,} of {self._queue.maxsize:,} waiting, per={self._per!r})"
 
     async def open(self, batch: Batch) -> QueueWriter:
         """Begin to put a batch; nothing is held of it."""
-        return QueueWriter(self._queue, self._per)
+        return QueueWriter(self._queue, self._per, join=self._join)
 
     async def close(self) -> None:
         """Tell the consumer that nothing more comes, unless this is part of being cancelled."""
@@ -62,15 +65,18 @@ class QueueWriter(Writer):
 
     destination = "a queue"
 
-    def __init__(self, queue: asyncio.Queue[Any], per: Per) -> None:
+    def __init__(self, queue: asyncio.Queue[Any], per: Per, *, join: bool) -> None:
         super().__init__(Tally())
         self._queue = queue
         self._per = per
+        self._join = join
 
     async def write(self, block: Block) -> None:
-        """Put the records of `block`; returns when there was room for all of them."""
+        """Put the records of `block`; returns when there was room for all of them, or when all are done with."""
         for unit in units(block, self._per):
             await self._queue.put(unit)
+        if self._join:
+            await self._queue.join()
 
     async def commit(self) -> None:
         """Nothing to do: what the consumer does is out of our hands."""
