@@ -31,7 +31,7 @@ from streamer.api.types import Batch
 from streamer.report import BatchReport, Observer, Outcome
 from streamer.results.accounting import Tally, Verdict, verify
 from streamer.results.block import Block, Reject
-from streamer.results.download import LongPart, download
+from streamer.results.download import Begin, LongPart, Position, download
 from streamer.sinks.base import PartWriter, Sink, Writer
 from streamer.sinks.rejects import RejectFile
 
@@ -143,6 +143,7 @@ class _Delivery:
         self._open: list[Writer] = []  # those that no earlier run committed
         self._rejects = RejectFile(options.rejects, batch.id)
         self._takers: list[PartWriter] = []  # of the long record that is under way
+        self._position = Position()
 
     async def open(self, sinks: Sequence[Sink], stack: AsyncExitStack) -> None:
         """Open a writer for each sink; `stack` closes them, last opened first."""
@@ -186,7 +187,6 @@ class _Delivery:
         while True:
             before = len(self._tally)
             fault: StreamerError | None = None
-            self._tally.begin_pass()
             self._report.downloads += 1
             try:
                 await self._download(client)
@@ -218,20 +218,20 @@ class _Delivery:
         """Make the batch final in every sink."""
         for writer in self._open:
             await _guard("committing", writer, writer.commit())
-        await self._rejects.discard()
+        if not self._report.rejected:
+            await self._rejects.discard()
         self._report.outcome = Outcome.DELIVERED
 
     async def _download(self, client: Client) -> None:
-        await self._rejects.begin_pass()
-        self._report.rejected = 0
         try:
-            async with aclosing(
-                download(client, self._batch, max_record_bytes=self._options.max_record_bytes)
-            ) as pieces:
+            pieces = download(client, self._batch, self._position, max_record_bytes=self._options.max_record_bytes)
+            async with aclosing(pieces):
                 async for piece in pieces:
                     match piece:
                         case Block():
                             await self._take(piece)
+                        case Begin():
+                            await self._begin(piece)
                         case Reject():
                             await self._reject(piece)
                         case LongPart():
@@ -240,6 +240,12 @@ class _Delivery:
                     self._report.distinct = len(self._tally)
         finally:
             await self._end_parts(keep=[])
+
+    async def _begin(self, begin: Begin) -> None:
+        if begin.offset == 0:
+            self._tally.begin_pass()
+            await self._rejects.begin_pass()
+            self._report.rejected = 0
 
     async def _take(self, block: Block) -> None:
         fresh = self._tally.add(block.heads)

@@ -318,3 +318,97 @@ def test_clean_but_incomplete_downloads_are_given_up_sooner() -> None:
     persistence = Persistence(Random(1))
     pauses = [persistence.pause(progressed=False, clean=True) for _ in range(CLEAN_DOWNLOADS)]
     assert [pause is None for pause in pauses] == [False] * (CLEAN_DOWNLOADS - 1) + [True]
+
+
+ETAG = '"v1"'
+
+
+def ranged(body: bytes, start: int, *, cut: int | None = None, headers: Mapping[str, str] = {}) -> Reply:
+    """An answer of a server that knows ranges, from `start` on; sent only up to `cut`."""
+    fields = {
+        "content-type": "application/octet-stream",
+        "content-length": str(len(body) - start),
+        "accept-ranges": "bytes",
+        "etag": ETAG,
+        **({"content-range": f"bytes {start}-{len(body) - 1}/{len(body)}"} if start else {}),
+        **headers,
+    }
+    status = b"206 Partial Content" if start else b"200 OK"
+    head = b"".join(f"{name}: {text}\r\n".encode() for name, text in fields.items() if text)
+    return sends(b"HTTP/1.1 " + status + b"\r\n" + head + b"\r\n" + body[start:cut])
+
+
+BOUNDARY = len(b"\n".join(RECORDS[:6])) + 1  # where the seventh record begins
+CUT = BOUNDARY + 30
+
+
+async def test_a_server_that_knows_ranges_is_asked_for_the_rest_only(target: FileSink, tmp_path: Path) -> None:
+    report, server = await delivered([ranged(BODY, 0, cut=CUT), ranged(BODY, BOUNDARY)], [target])
+    assert (report.outcome, report.error) == (Outcome.DELIVERED, "")
+    assert final(tmp_path) == WHOLE
+    assert report.bytes == len(WHOLE)
+    asked = server.seen[1].headers
+    assert (asked["range"], asked["if-range"]) == (f"bytes={BOUNDARY}-", ETAG)
+    assert asked["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"content-range": f"bytes {BOUNDARY + 1}-{len(BODY) - 1}/{len(BODY)}"},
+        {"content-range": f"bytes {BOUNDARY}-{len(BODY) - 2}/{len(BODY)}"},
+        {"content-range": ""},
+        {"content-range": "bytes some-of/them"},
+        {"etag": '"v2"'},
+        {"etag": ""},
+        {"content-encoding": "gzip"},
+    ],
+)
+async def test_a_part_that_is_not_the_one_asked_for_is_not_used(
+    target: FileSink, tmp_path: Path, lie: dict[str, str]
+) -> None:
+    script = [ranged(BODY, 0, cut=CUT), ranged(BODY, BOUNDARY, headers=lie), ranged(BODY, 0)]
+    report, server = await delivered(script, [target])
+    assert (report.outcome, report.error) == (Outcome.DELIVERED, "")
+    assert final(tmp_path) == WHOLE
+    assert "range" not in server.seen[2].headers
+
+
+async def test_results_that_changed_come_whole_and_nothing_is_doubled(target: FileSink, tmp_path: Path) -> None:
+    other = b"\n".join(reversed(RECORDS))
+    script = [ranged(BODY, 0, cut=CUT), ranged(other, 0, headers={"etag": '"v2"'})]
+    report, _ = await delivered(script, [target])
+    assert report.complete
+    assert report.duplicates == 0
+    assert sorted(final(tmp_path).splitlines()) == sorted(RECORDS)
+
+
+async def test_results_that_have_become_shorter_are_fetched_from_the_beginning(
+    target: FileSink, tmp_path: Path
+) -> None:
+    script = [ranged(BODY, 0, cut=CUT), refusal(416), ranged(BODY, 0)]
+    report, _ = await delivered(script, [target])
+    assert report.complete
+    assert final(tmp_path) == WHOLE
+
+
+@pytest.mark.parametrize("weak", [{"etag": 'W/"v1"'}, {"etag": ""}, {"accept-ranges": "none"}])
+async def test_without_a_strong_validator_no_range_is_asked_for(
+    target: FileSink, tmp_path: Path, weak: dict[str, str]
+) -> None:
+    report, server = await delivered([ranged(BODY, 0, cut=CUT, headers=weak), ranged(BODY, 0)], [target])
+    assert report.complete
+    assert final(tmp_path) == WHOLE
+    assert "range" not in server.seen[1].headers
+
+
+async def test_a_reject_before_the_cut_is_still_counted_after_going_on_by_range(tmp_path: Path) -> None:
+    body = b"\n".join([*RECORDS[:2], b'{"custom_id":', *RECORDS[2:]])
+    begins = len(b"\n".join([*RECORDS[:2], b'{"custom_id":', *RECORDS[2:6]])) + 1
+    sink = FileSink(tmp_path / "{batch_id}.jsonl")
+    rejects = str(tmp_path / "{batch_id}.rejects.jsonl")
+    script = [ranged(body, 0, cut=begins + 5), ranged(body, begins)]
+    report, _ = await delivered(script, [sink], counts=RequestCounts(succeeded=10), rejects=rejects)
+    assert report.complete
+    assert report.rejected == 1
+    assert len((tmp_path / "msgbatch_1.rejects.jsonl").read_bytes().splitlines()) == 1

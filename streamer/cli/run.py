@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from streamer.api.errors import ConfigurationError
 from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_client_options, add_command, add_ids, make_client
+
+if TYPE_CHECKING:
+    from streamer.sinks.base import Sink
 
 DEFAULT_TARGET = "results/{batch_id}.jsonl"
 
@@ -29,6 +33,7 @@ EXAMPLES = """
   streamer list --json | streamer run --ids-from -           ids from another command
   streamer run --all --to 'out/{batch_id}/results.jsonl'
   streamer run ID --only errored --to - | jq .custom_id      records on stdout
+  streamer run ID --to callback:mine:store --checkpoint done.sqlite
   streamer run --follow --report report.json                 until Ctrl-C, new batches too
 """
 
@@ -66,6 +71,11 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         metavar="TEMPLATE",
         help="path of the files for what cannot be decoded; beside the results by default, as NAME.rejects.jsonl",
     )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="remember there what a target that is no file has taken (SQLite), so that after a crash it gets the rest",
+    )
     parser.add_argument("--json", action="store_true", help="a line of JSON on stdout for each batch and for the run")
     parser.add_argument("--report", metavar="FILE", help="write the whole report there, as JSON")
     add_client_options(parser)
@@ -74,6 +84,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 def handler(args: argparse.Namespace) -> int:
     """Check what was asked for, then run."""
+    from streamer.api.errors import ConfigurationError
     from streamer.cli.loop import run_async
 
     targets = list(dict.fromkeys(args.to or [DEFAULT_TARGET]))
@@ -105,6 +116,8 @@ async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> 
     async with make_client(args) as client:
         board = Board(client, ids, telling.batch)
         sinks = [sink_for(target) for target in targets]
+        if args.checkpoint is not None:
+            sinks = checkpointed(sinks, targets, args.checkpoint)
         files = [target for target, sink in zip(targets, sinks, strict=True) if isinstance(sink, FileSink)]
         try:
             async with shown(board, on=not (args.quiet or _stdout_is_the_terminal(args, targets))):
@@ -130,6 +143,25 @@ async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> 
 def _stdout_is_the_terminal(args: argparse.Namespace, targets: list[str]) -> bool:
     """Whether what goes to stdout shows on the terminal already; progress drawn there too would tear it."""
     return sys.stdout.isatty() and (args.json or "-" in targets)
+
+
+def checkpointed(sinks: Sequence[Sink], targets: Sequence[str], path: str) -> list[Sink]:
+    """The sinks, of which the one that cannot tell itself what it holds remembers it in the file at `path`.
+
+    Raises:
+        ConfigurationError: there is no such sink, or more than one for the one file.
+    """
+    from streamer.api.errors import ConfigurationError
+    from streamer.sinks.checkpoint import CheckpointedSink
+
+    forgetful = [target for target, sink in zip(targets, sinks, strict=True) if not sink.durable]
+    if len(forgetful) != 1:
+        which = f"{len(forgetful)} do ({', '.join(forgetful)})" if forgetful else "files know themselves what they hold"
+        raise ConfigurationError(f"--checkpoint is for exactly one target that needs it, and {which}")
+    return [
+        sink if sink.durable else CheckpointedSink(sink, path, name=target)
+        for target, sink in zip(targets, sinks, strict=True)
+    ]
 
 
 def rejects_beside(target: str) -> str:

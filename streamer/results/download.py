@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamer.api.errors import TransportError
+from streamer.api.errors import ApiError, TransportError
 from streamer.results import encoding
 from streamer.results.block import Block, Reject, read_lines
 from streamer.results.framing import Framer, Lines, Part
@@ -14,8 +16,13 @@ from streamer.results.longrecord import LongRecordReader
 
 if TYPE_CHECKING:
     from streamer.api.client import Client
+    from streamer.api.transport import ResultsBody
     from streamer.api.types import Batch
     from streamer.results.record import Head
+
+PARTIAL = 206
+NOT_SATISFIABLE = 416
+CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,34 +42,112 @@ class LongPart:
         return len(self.data)
 
 
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The records are about to come: from the first one, or from where the last download broke off."""
+
+    offset: int  # in the body, in bytes
+
+    size = 0
+
+
+@dataclass(slots=True)
+class Position:
+    """How far the results of a batch have been taken, for a server that can go on from there.
+
+    The API itself promises neither ranges nor a validator; a gateway or a static host may. Only a strong ETag proves
+    that the bytes are still the same, and only of a body that is not compressed can a part be asked for.
+    """
+
+    offset: int = 0  # bytes of the body that were taken, up to the end of a record
+    validator: str = ""  # the strong ETag they came with; without one there is no going on
+
+    def headers(self) -> dict[str, str]:
+        """What to send to go on; nothing when that is not possible."""
+        if not (self.offset and self.validator):
+            return {}
+        return {"Range": f"bytes={self.offset}-", "If-Range": self.validator}
+
+    def take_up(self, status: int, headers: Mapping[str, str]) -> int:
+        """Where in the body an answer begins, by its status and headers.
+
+        Raises:
+            TransportError: it is a part, but not the one that was asked for.
+        """
+        encoded = headers.get("Content-Encoding", "identity").lower() != "identity"
+        etag = headers.get("ETag", "")
+        if status == PARTIAL:
+            named = headers.get("Content-Range", "")
+            match = CONTENT_RANGE.fullmatch(named)
+            right = match is not None and int(match[1]) == self.offset and int(match[2]) == int(match[3]) - 1
+            if not right or encoded or etag != self.validator:
+                asked, self.offset = self.offset, 0
+                raise TransportError(
+                    f"the server was asked for the results from byte {asked:,} on and sent something else "
+                    f"(Content-Range {named!r}, ETag {etag!r}); they are fetched from the beginning"
+                )
+            return self.offset
+        self.offset = 0
+        strong = etag.startswith('"') and headers.get("Accept-Ranges", "").lower() == "bytes" and not encoded
+        self.validator = etag if strong else ""
+        return 0
+
+
 async def download(
-    client: Client, batch: Batch, *, max_record_bytes: int
-) -> AsyncGenerator[Block | Reject | LongPart, None]:
+    client: Client, batch: Batch, position: Position, *, max_record_bytes: int
+) -> AsyncGenerator[Begin | Block | Reject | LongPart, None]:
     """Ask for the results of an ended batch once, and yield them as they arrive, in the server's order.
 
     Args:
         client: sends the request.
         batch: the batch, ended, with its `results_url`.
+        position: how far an earlier download came; brought up to date after each piece that was taken.
         max_record_bytes: a record longer than this comes as `LongPart`s and is never held whole.
+
+    Yields:
+        First `Begin`, then what came.
 
     Raises:
         TransportError: the body broke off, stalled or was cut; records yielded before that are whole.
         ResultsError: what came is not results, or is encoded in a way that was not asked for.
         ApiError: the API refused.
     """
-    async with client.results(batch, accept_encoding=encoding.accept_encoding()) as body:
+    asked = position.headers()
+    accept = "identity" if asked else encoding.accept_encoding()
+    async with _answer(client, batch, accept, asked, position) as body:
+        start = position.take_up(body.status, body.headers)
+        yield Begin(start)
         decoder = encoding.decoder(body.headers.get("Content-Encoding"))
-        framer = Framer(max_record_bytes)
+        framer = Framer(max_record_bytes, start=start)
         reader = _Reader(batch.id)
         async for raw in body:
             for data in decoder.feed(raw):
                 for framed in framer.feed(data):
                     for piece in reader.read(framed):
                         yield piece
+                    if isinstance(framed, Lines):
+                        position.offset = framed.offset + len(framed.data)
         decoder.finish()
         for framed in framer.close():
             for piece in reader.read(framed):
                 yield piece
+
+
+@asynccontextmanager
+async def _answer(
+    client: Client, batch: Batch, accept_encoding: str, asked: Mapping[str, str], position: Position
+) -> AsyncIterator[ResultsBody]:
+    try:
+        async with client.results(batch, accept_encoding=accept_encoding, headers=asked) as body:
+            yield body
+    except ApiError as error:
+        if not asked or error.status != NOT_SATISFIABLE:
+            raise
+        asked_for, position.offset = position.offset, 0
+        raise TransportError(
+            f"the results no longer reach to byte {asked_for:,}, where the last download broke off; "
+            "they are fetched from the beginning"
+        ) from error
 
 
 class _Reader:

@@ -123,6 +123,7 @@ class Framer:
     Args:
         max_record_bytes: a record longer than this is passed on as `Part`s while it comes in, never held whole.
             The count does not include the newline.
+        start: where in the body the first byte that will be fed is, when it does not begin at its beginning.
 
     >>> framer = Framer()
     >>> framer.feed(b'{"custom_id":"a"}\n{"custom')
@@ -133,14 +134,14 @@ class Framer:
     [Lines(offset=18, data=b'{"custom_id":"b"}', terminated=False)]
     """
 
-    def __init__(self, max_record_bytes: int = MAX_RECORD_BYTES) -> None:
+    def __init__(self, max_record_bytes: int = MAX_RECORD_BYTES, *, start: int = 0) -> None:
         if max_record_bytes < 1:
             raise ValueError(f"max_record_bytes must be 1 or more, not {max_record_bytes}")
         self._max = max_record_bytes
         self._scan_from = min(SCAN_FROM, max_record_bytes)
         self._piece = min(PIECE, max_record_bytes)  # no record inside one piece can be too long
-        self._start: bytes | None = b""  # the first bytes, while they may still become a BOM
-        self._end = 0  # where in the body the next byte fed will be
+        self._start = None if start else b""  # the first bytes, while they may still become a BOM
+        self._end = start  # where in the body the next byte fed will be
         self._held: list[bytes] = []  # of the record under way
         self._length = 0  # of the record under way, whether held or passed on
         self._scanner: SeamScanner | None = None  # from the moment the line is long enough to be looked into
@@ -242,6 +243,7 @@ class Framer:
         if self._length > self._max:
             out.append(Part(self._end, b"", last=True, terminated=terminated))
         elif self._held:
-            data = b"".join(self._held)
-            out.append(Lines(self._end - self._length, data + b"\n" if terminated else data, terminated=terminated))
+            if terminated:
+                self._held.append(b"\n")  # before it is joined: a long record is copied once, not twice
+            out.append(Lines(self._end - self._length, b"".join(self._held), terminated=terminated))
         self._held, self._length = [], 0
