@@ -153,6 +153,8 @@ class FileWriter(PartWriter):
                 self._part.close()  # no thread got to it if this was cancelled before its turn
 
     async def _take(self, data: bytes) -> None:
+        if len(data) >= BUFFER:
+            await self._flush()  # what is waiting goes alone, or joining it would copy a long record
         self._waiting.append(data)
         self._waiting_bytes += len(data)
         if self._waiting_bytes >= BUFFER:
