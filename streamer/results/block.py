@@ -115,7 +115,7 @@ _BRACES = {(ord("{"), ord("}"))}
 
 def _heads_of_usual(data: bytes) -> list[Head] | None:
     """The heads, when each line of `data` is exactly one record with nothing around it; else None."""
-    # A long record comes alone, and is not copied. Readlines is several times as fast as a split: it looks for newlines.
+    # A long record comes alone and is not copied. For many, readlines is several times as fast as a split.
     lines = [data] if data.find(b"\n") == len(data) - 1 else BytesIO(data).readlines()
     try:
         heads = list(map(HEAD.decode, lines))
