@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from streamer.api.errors import ConfigurationError
 from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_command
 
@@ -33,6 +32,8 @@ def handler(args: argparse.Namespace) -> int:
     try:
         import shtab
     except ImportError:
+        from streamer.api.errors import ConfigurationError
+
         raise ConfigurationError(
             "shell completion needs the package shtab, which is not installed: pip install 'streamer[cli]'"
         ) from None

@@ -17,7 +17,7 @@ from streamer.report import BatchReport, Outcome, RunReport
 
 def _document(report: BatchReport | RunReport) -> dict[str, Any]:
     """A report with what follows from its fields, in names and values of JSON."""
-    document = {"complete": report.complete, **msgspec.to_builtins(report)}
+    document = {"complete": report.complete, **msgspec.to_builtins(report), "seconds": round(report.seconds, 3)}
     if isinstance(report, RunReport):
         document |= {"records": report.records, "bytes": report.bytes, "usage": msgspec.to_builtins(report.usage)}
         document["batches"] = [_document(batch) for batch in report.batches]

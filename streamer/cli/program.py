@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from streamer.api.errors import ConfigurationError, StreamerError
 from streamer.cli.exits import Exit, Interrupted
 from streamer.cli.output import forget_stdout, say
 
@@ -45,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     """Run the command that was parsed; an error becomes its sentence and its exit code."""
+    from streamer.api.errors import ConfigurationError, StreamerError
+
     try:
         code: int = args.handler(args)
         sys.stdout.flush()  # here, where it can still be told that nobody reads it

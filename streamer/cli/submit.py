@@ -6,7 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from streamer.api.errors import ConfigurationError, OutcomeUnknownError
 from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_client_options, add_command, make_client
 from streamer.cli.output import plural, say
@@ -44,6 +43,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 def handler(args: argparse.Namespace) -> int:
     """Check the file, then send it."""
+    from streamer.api.errors import ConfigurationError
     from streamer.cli.loop import run_async
     from streamer.cli.requestfile import read_requests
 
@@ -64,6 +64,8 @@ def handler(args: argparse.Namespace) -> int:
 
 
 async def _submit(args: argparse.Namespace, requests: list[bytes]) -> int:
+    from streamer.api.errors import OutcomeUnknownError
+
     async with make_client(args) as client:
         try:
             batch = await client.create(requests)

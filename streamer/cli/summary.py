@@ -44,9 +44,5 @@ def summary(report: RunReport, targets: Sequence[str]) -> list[str]:
 
 
 def trouble(report: BatchReport) -> str | None:
-    """Why a batch is not delivered, in one sentence that names it; None when it is."""
-    if report.complete:
-        return None
-    reason = report.error or f"it is {report.outcome}"
-    named = report.batch_id in reason
-    return f"{'' if named else report.batch_id + ': '}{reason}"
+    """Why a batch is not delivered, in one sentence that begins with its id; None when it is."""
+    return None if report.complete else f"{report.batch_id} {report.outcome}: {report.error}"

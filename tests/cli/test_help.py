@@ -44,7 +44,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     loaded = json.loads(done.stdout.splitlines()[-1])
-    assert not {"rich", "shtab", "uvloop"} & set(loaded)
+    assert not {"aiohttp", "msgspec", "rich", "shtab", "uvloop"} & set(loaded)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])

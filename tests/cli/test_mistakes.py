@@ -124,6 +124,22 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path, emulator: Runni
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize("verbose", [True, False])
+def test_a_mistake_of_ours_is_one_sentence_too_and_with_v_says_where(verbose: bool) -> None:
+    script = f"""
+import sys
+from streamer.cli import completion, main
+def broken(args):
+    raise ZeroDivisionError("boom \\x1b[31m")
+completion.handler = broken
+sys.exit(main(["completion", "bash", *{["-v"] * verbose}]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("streamer: ZeroDivisionError: boom \\x1b[31m; this is a mistake in streamer")
+    assert ("Traceback" in done.stderr) is verbose
+
+
 def test_every_fault_of_a_request_file_is_told_with_its_line_and_nothing_is_sent(
     tmp_path: Path, emulator: RunningEmulator
 ) -> None:

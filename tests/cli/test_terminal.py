@@ -6,6 +6,7 @@ import errno
 import os
 import pty
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -20,20 +21,26 @@ WITHOUT_RICH = [
 ]
 
 
+def read_all(ours: int) -> bytes:
+    """What comes to the terminal until nobody holds its other end any more; closes it."""
+    shown = b""
+    try:
+        while data := os.read(ours, 65536):
+            shown += data
+    except OSError as error:  # how Linux says so
+        if error.errno != errno.EIO:
+            raise
+    os.close(ours)
+    return shown
+
+
 def seen(*words: str, cwd: Path, base_url: str, command: list[str] | None = None) -> tuple[int, str, str]:
     """Exit code, stdout, and what came to the terminal, of a command whose stderr is one."""
     ours, theirs = pty.openpty()
     with Started(*words, cwd=cwd, base_url=base_url, stderr=theirs, command=command or COMMAND) as started:
         os.close(theirs)
-        shown = b""
-        try:
-            while data := os.read(ours, 65536):
-                shown += data
-        except OSError as error:  # how Linux says that nobody holds the other end any more
-            if error.errno != errno.EIO:
-                raise
-        os.close(ours)
-        return started.done.returncode, started.done.stdout, shown.decode()
+        shown = read_all(ours).decode()
+        return started.done.returncode, started.done.stdout, shown
 
 
 def test_progress_is_drawn_and_a_summary_follows(tmp_path: Path) -> None:
@@ -67,6 +74,24 @@ def test_without_rich_it_is_a_plain_line(tmp_path: Path, emulator: RunningEmulat
 def test_quiet_is_quiet_on_a_terminal_too(tmp_path: Path, emulator: RunningEmulator) -> None:
     code, _, shown = seen("run", listed(emulator)[0], "-q", cwd=tmp_path, base_url=emulator.base_url)
     assert (code, shown) == (0, "")
+
+
+def test_ctrl_c_at_a_terminal_is_acknowledged_at_once_and_the_cursor_comes_back(
+    tmp_path: Path, emulator: RunningEmulator
+) -> None:
+    ours, theirs = pty.openpty()
+    with Started("run", "--all", "--follow", cwd=tmp_path, base_url=emulator.base_url, stderr=theirs) as started:
+        os.close(theirs)
+        drawn = b""
+        while not re.search(rb"0 waiting, 0 streaming, [1-9] done", drawn):
+            drawn += os.read(ours, 65536)
+        started.process.send_signal(signal.SIGINT)
+        shown = read_all(ours).decode()
+        assert started.done.returncode == 130
+    assert "streamer: stopping; again to stop at once" in shown
+    assert "\x1b[?25h" in shown
+    assert " batches delivered" in shown
+    assert shown.rstrip().endswith("streamer: interrupted; run the same command again to go on")
 
 
 def test_a_retry_is_told_to_who_waits_at_a_terminal(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_the_report_is_for_its_owner_alone(mixed: Mixed) -> None:
 )
 def test_each_bad_batch_is_one_sentence_that_says_what_to_do(mixed: Mixed, batch_id: str, words: str) -> None:
     [sentence] = mixed.sentences(batch_id)
+    assert sentence.startswith(f"streamer: {batch_id} {mixed.batches[batch_id]['outcome']}: ")
     assert words in sentence
     assert mixed.batches[batch_id]["error"] in sentence.replace("\\\\", "\\")
 

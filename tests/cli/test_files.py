@@ -1,0 +1,79 @@
+"""The files that commands read and write: ids, requests, the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamer.api.errors import ConfigurationError, SinkError
+from streamer.cli.documents import ReportFile
+from streamer.cli.ids import ids_in, read_ids
+from streamer.cli.requestfile import MAX_REQUESTS, read_requests
+from streamer.report import RunReport
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('msgbatch_1\n{"id": 5}', "ids.txt, line 2: the JSON has no id"),
+        ('{"name": "x"}', "ids.txt, line 1: the JSON has no id"),
+        ('\n{"id": ', "ids.txt, line 2: it begins like JSON but is none"),
+    ],
+)
+def test_a_line_that_holds_no_id_is_named(text: str, says: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        ids_in(text, "ids.txt")
+    assert says in str(caught.value)
+
+
+def test_ids_come_in_their_order_without_comments_blanks_and_white_space() -> None:
+    assert ids_in('# no\n b \r\n\n{"id": "a"}\n{"batch_id": "c"}\n#d', "ids.txt") == ["b", "a", "c"]
+
+
+def test_a_file_of_ids_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ids").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match="not UTF-8"):
+        read_ids(str(tmp_path / "ids"))
+
+
+def test_a_file_of_ids_may_begin_with_a_bom(tmp_path: Path) -> None:
+    (tmp_path / "ids").write_bytes(b"\xef\xbb\xbfmsgbatch_1\n")
+    assert read_ids(str(tmp_path / "ids")) == ["msgbatch_1"]
+
+
+def test_requests_that_are_too_many_or_none_are_refused() -> None:
+    lines = (b'{"custom_id":"%d","params":{}}' % n for n in range(MAX_REQUESTS + 1))
+    assert read_requests(lines, "f")[1] == ["f holds 100,001 requests, and a batch takes 100,000: split it"]
+    assert read_requests([b"\n"], "f")[1] == ["f holds no request"]
+
+
+def test_requests_too_large_for_a_batch_are_refused() -> None:
+    line = b'{"custom_id":"%%d","params":{"x":"%b"}}' % (b"x" * (1 << 20))
+    [fault] = read_requests((line % n for n in range(256)), "f")[1]
+    assert "and a batch takes 268,435,456: split it" in fault
+
+
+@pytest.mark.parametrize(
+    "line", [b"[" * 100_000, b'{"custom_id": "a", "params": {"x": "\xff"}}', b'{"custom_id": NaN}']
+)
+def test_what_is_no_json_is_told_with_its_line(line: bytes) -> None:
+    [fault] = read_requests([b"", line], "f")[1]
+    assert fault.startswith("f, line 2: this is no request: ")
+
+
+def test_a_report_that_cannot_be_written_in_the_end_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    report = ReportFile(str(folder / "report.json"))
+    folder.rmdir()
+    with pytest.raises(SinkError, match="No such file or directory"):
+        report.write(RunReport())
+
+
+def test_a_report_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    file.write_text("older")
+    ReportFile(str(file)).write(RunReport())
+    assert file.read_text().startswith('{\n  "complete": true')
+    assert list(tmp_path.iterdir()) == [file]
