@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from streamer.faults.body import Answer, Body
 from streamer.faults.http1 import HEAD_BYTES, HOP, Head, chunk
 from streamer.faults.replies import failed
-from streamer.faults.wire import Received, read_head
+from streamer.faults.wire import Received, put, read_head
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,6 @@ class Upstream:
 async def _put(writer: asyncio.StreamWriter, data: bytes) -> None:
     """Send to the upstream; that it hung up is told apart from a client that did."""
     try:
-        writer.write(data)
-        await writer.drain()
+        await put(writer, data)
     except ConnectionError:
         raise BrokenPipeError("the upstream hung up within a request") from None

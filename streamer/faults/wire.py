@@ -14,6 +14,20 @@ from streamer.faults.http1 import HEAD_BYTES, Head, Unchunk, parse_head
 _UNSENT_CHECK: Final = 0.002  # seconds between two looks at what the kernel has still to send
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: closing sends RST
 
+_TCP_CLOSE: Final = 7  # the state of a connection that is over, as linux/tcp_states.h numbers it
+
+
+async def put(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """Send these bytes, and wait until they have left as far as the transport is told to.
+
+    Raises:
+        ConnectionError: the other side is gone.
+    """
+    if writer.transport.is_closing():  # uvloop would raise RuntimeError
+        raise ConnectionResetError("the connection is closed")
+    writer.write(data)
+    await writer.drain()
+
 
 async def read_head(reader: asyncio.StreamReader) -> Head | None:
     """The next head; None where the connection ends instead.
@@ -95,8 +109,7 @@ class Wire:
         Raises:
             ConnectionError: the client is gone.
         """
-        self._writer.write(data)
-        await self._writer.drain()
+        await put(self._writer, data)
 
     async def close(self) -> None:
         """End it with FIN, after all that was written."""
@@ -107,8 +120,10 @@ class Wire:
         """End it with RST, once the client's side has all that was written."""
         connection: socket.socket = self._writer.get_extra_info("socket")
         # The kernel tells nobody when the last byte has arrived: it has to be asked.
-        while _unsent(connection.fileno()) and not self.reader.at_eof():  # noqa: ASYNC110
+        while not self._writer.transport.is_closing() and _unsent(connection):  # noqa: ASYNC110
             await asyncio.sleep(_UNSENT_CHECK)
+        if self._writer.transport.is_closing():
+            raise ConnectionResetError("the client was faster")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._writer.transport.abort()
 
@@ -118,12 +133,15 @@ class Wire:
             pass
 
 
-def _unsent(descriptor: int) -> int:
-    """Bytes that the other side has not acknowledged; where the system does not say, none."""
+def _unsent(connection: socket.socket) -> bool:
+    """Whether the other side may still acknowledge more of what was sent; no, where the system does not say."""
     if sys.platform != "linux":
-        return 0
+        return False
     import fcntl
     import termios
 
-    (count,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))
-    return int(count)
+    # A client that is gone acknowledges nothing more, and a loop that has read its FIN does not notice its RST.
+    if connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE:
+        return False
+    (count,) = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))
+    return bool(count)

@@ -159,3 +159,14 @@ async def test_stale_closes_without_a_word(truth: Truth) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         assert b"connection:" not in head
         assert truth.batch_id.encode() in await reader.read()  # to the end of the connection
+
+
+async def test_a_client_that_leaves_before_the_reset_is_not_waited_for(truth: Truth) -> None:
+    """It does not read, so that not all can have arrived; a FIN of its own has been seen before it goes."""
+    async with damaging(truth.upstream, "bomb=2g", "rst@1m") as base_url:
+        async with connected(base_url) as (_, writer):
+            writer.transport.pause_reading()  # type: ignore[attr-defined]  # the stub has only the base class
+            writer.write(request(truth.path))
+            writer.write_eof()
+            await until(base_url, lambda counts: counts["faults"]["rst@1m"] == 1)
+        await until(base_url, lambda counts: counts["open_connections"] == 0)

@@ -189,3 +189,18 @@ async def test_a_client_that_leaves_within_its_request_takes_nothing_along(emula
         await until(base_url, lambda counts: counts["open_connections"] == 0)
         assert (await ask(base_url, BATCHES)).status == 200
     assert emulator.stats()["batches_created"] == before
+
+
+async def test_an_upstream_that_hangs_up_without_an_answer_is_502(truth: Truth) -> None:
+    async with damaging(truth.upstream, "refuse") as broken, damaging(broken) as base_url:
+        got = await ask(base_url, truth.path)
+    assert (got.status, "without an answer" in got.json()["error"]["message"]) == (502, True)
+
+
+async def test_a_client_that_waits_to_be_told_to_go_on_is_told(emulator: RunningEmulator) -> None:
+    async with damaging(emulator.base_url) as base_url, connected(base_url) as (reader, writer):
+        head, _, body = request(BATCHES, {"expect": "100-continue"}, method="POST", body=CREATE).partition(b"\r\n\r\n")
+        writer.write(head + b"\r\n\r\n")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(body)
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
