@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from streamer.api import StreamerError as StreamerError
     from streamer.api import TransportError as TransportError
     from streamer.api import UntrustedHostError as UntrustedHostError
-    from streamer.pipeline import Records as Records
     from streamer.pipeline import run as run
-    from streamer.pipeline import stream as stream
+    from streamer.records import Records as Records
+    from streamer.records import stream as stream
     from streamer.report import BatchReport as BatchReport
     from streamer.report import Observer as Observer
     from streamer.report import Outcome as Outcome
@@ -61,7 +61,8 @@ if TYPE_CHECKING:
 getLogger("streamer").addHandler(NullHandler())
 
 _HOMES = {
-    "streamer.pipeline": ("Records", "run", "stream"),
+    "streamer.pipeline": ("run",),
+    "streamer.records": ("Records", "stream"),
     "streamer.roster": ("Ended", "Lost"),
     "streamer.report": ("BatchReport", "Observer", "Outcome", "RunReport"),
     "streamer.results.accounting": ("Tally", "Tokens"),

@@ -28,6 +28,7 @@ from streamer.api.errors import (
 )
 from streamer.api.retry import SPEND_LIMIT_CODES
 from streamer.api.types import Batch
+from streamer.reconciliation import NAMED, Reconciliation
 from streamer.report import BatchReport, Observer, Outcome
 from streamer.results.accounting import Tally, Verdict, verify
 from streamer.results.block import Block, Reject
@@ -74,6 +75,7 @@ class Options:
     only: frozenset[str] | None  # result types to deliver; None for all
     max_record_bytes: int  # a longer record is passed on in parts
     rejects: str | None  # template of the reject files; None to keep no undecodable record
+    reconciliation: Reconciliation | None = None  # where it is known what was asked for
 
 
 async def deliver(
@@ -96,6 +98,7 @@ async def deliver(
             await delivery.open(sinks, stack)
             if not delivery.already_delivered():
                 await delivery.fetch(client, clock, random)
+                delivery.reconcile()
                 await delivery.commit()
     except AuthenticationError as error:
         report.outcome, report.error = Outcome.FAILED, str(error)
@@ -173,6 +176,7 @@ class _Delivery:
         if self._open or not self._writers:
             return False
         self._count()
+        self.reconcile()
         self._report.outcome = Outcome.ALREADY_DELIVERED
         return True
 
@@ -213,6 +217,26 @@ class _Delivery:
         message += f"; the last one failed: {fault}" if fault is not None else ""
         message += "; what came is kept, run the same command again to go on"
         return IncompleteError(message, expected=verdict.expected, received=verdict.received)
+
+    def reconcile(self) -> None:
+        """Hold the custom_ids that came against those that were asked for, where that is known.
+
+        Raises:
+            IncompleteError: records came that nobody asked for.
+        """
+        expected = self._options.reconciliation
+        if expected is None:
+            return
+        ids = self._tally.ids.keys() | {custom_id for writer in self._writers for custom_id in writer.held.ids}
+        expected.answered(ids)
+        if unknown := sorted(expected.unknown(ids)):
+            self._report.unknown_ids = unknown[:NAMED]
+            raise IncompleteError(
+                f"{len(unknown):,} of its {len(ids):,} records have a custom_id that is not among the requests, "
+                f"the first one {unknown[0]!r}; give the requests it was made from",
+                expected=self._report.expected,
+                received=len(ids),
+            )
 
     async def commit(self) -> None:
         """Make the batch final in every sink."""
@@ -299,6 +323,7 @@ class _Delivery:
         self._report.errors = dict(self._tally.errors)
         self._report.usage = self._tally.usage
         self._report.duplicates = self._tally.duplicates
+        self._report.duplicate_ids = self._tally.duplicate_ids
 
     def _verdict(self, writer: Writer) -> Verdict:
         types = self._tally.types_with(writer.held)

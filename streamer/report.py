@@ -31,6 +31,8 @@ class BatchReport(msgspec.Struct, kw_only=True):
     records: dict[str, int] = {}  # those, by type
     errors: dict[str, int] = {}  # errored records that came in this run, by the API's error type
     duplicates: int = 0  # records whose custom_id had come before in the same download
+    duplicate_ids: list[str] = []  # the first 100 of those custom_ids
+    unknown_ids: list[str] = []  # the first 100 custom_ids that nobody asked for, where the requests are known
     rejected: int = 0  # records that could not be decoded
     bytes: int = 0  # bytes of results received, decoded, over all downloads of this run
     downloads: int = 0  # how often the results were asked for
@@ -52,11 +54,13 @@ class RunReport(msgspec.Struct, kw_only=True):
     seconds: float = 0.0
     requests: int = 0  # HTTP requests sent, retries included
     retries: int = 0  # of those, requests repeated after a fault
+    missing: int | None = None  # expected custom_ids that no batch answered; None where the requests are not known
+    missing_ids: list[str] = []  # the first 100 of those
 
     @property
     def complete(self) -> bool:
-        """Whether every record of every batch is delivered."""
-        return all(report.complete for report in self.batches)
+        """Whether every record of every batch is delivered, and every expected custom_id answered."""
+        return not self.missing and all(report.complete for report in self.batches)
 
     @property
     def records(self) -> dict[str, int]:

@@ -164,7 +164,7 @@ async def test_more_records_than_the_counts_say_are_not_final_either(target: Fil
 async def test_a_duplicate_is_delivered_once_and_reported(target: FileSink, tmp_path: Path) -> None:
     report, _ = await delivered([chunked(BODY + b"\n" + RECORDS[3])], [target])
     assert report.complete
-    assert report.duplicates == 1
+    assert (report.duplicates, report.duplicate_ids) == (1, ["r3"])
     assert final(tmp_path) == WHOLE
 
 

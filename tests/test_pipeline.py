@@ -11,7 +11,8 @@ import pytest
 from streamer.api.client import Client
 from streamer.api.errors import AuthenticationError, ConfigurationError, IncompleteError
 from streamer.api.types import Batch
-from streamer.pipeline import run, stream
+from streamer.pipeline import run
+from streamer.records import stream
 from streamer.report import BatchReport, Observer, Outcome
 from streamer.results.block import Block
 from streamer.results.record import Record
@@ -259,3 +260,26 @@ async def test_no_download_slot_is_a_mistake_of_the_caller() -> None:
     async with emulated() as (_, client, clock):
         with pytest.raises(ConfigurationError, match="concurrency"):
             await run(client, [], [], concurrency=0, clock=clock)
+
+
+async def test_what_was_asked_for_is_held_against_what_was_answered(tmp_path: Path) -> None:
+    async with emulated(duration=10) as (_, client, clock):
+
+        def request(custom_id: str) -> dict[str, Any]:
+            params = {"model": "claude-haiku-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+            return {"custom_id": custom_id, "params": params}
+
+        one = await client.create([request("a"), request("b")])
+        two = await client.create([request("c"), request("stray")])
+        sink = FileSink(tmp_path / "{batch_id}.jsonl")
+        report = await run(client, [one.id, two.id], sink, expected_ids=["a", "b", "c", "d", "e"], clock=clock)
+        assert not report.complete
+        assert (report.missing, report.missing_ids) == (2, ["d", "e"])
+        by_id = {batch.batch_id: batch for batch in report.batches}
+        assert by_id[one.id].complete
+        assert by_id[two.id].unknown_ids == ["stray"]
+        assert by_id[two.id].outcome == Outcome.INCOMPLETE
+        assert not (tmp_path / f"{two.id}.jsonl").exists()
+        again = await run(client, [one.id, two.id], sink, expected_ids=["a", "b", "c", "stray"], clock=clock)
+        assert again.complete
+        assert again.missing == 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamer.cli.exits import Exit
@@ -76,6 +77,12 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="remember there what a target that is no file has taken (SQLite), so that after a crash it gets the rest",
     )
+    parser.add_argument(
+        "--requests",
+        metavar="FILE",
+        action="append",
+        help="the requests the batches were made from, as JSONL (repeatable): what they lack or add is then named",
+    )
     parser.add_argument("--json", action="store_true", help="a line of JSON on stdout for each batch and for the run")
     parser.add_argument("--report", metavar="FILE", help="write the whole report there, as JSON")
     add_client_options(parser)
@@ -131,6 +138,7 @@ async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> 
                     concurrency=args.concurrency,
                     poll_interval=args.poll_interval,
                     rejects=args.rejects or rejects_beside(files[0] if files else DEFAULT_TARGET),
+                    expected_ids=expected_ids(args.requests) if args.requests else None,
                     observer=board,
                 )
         except BaseException:  # a run that is followed always ends so, and what it did is worth telling
@@ -143,6 +151,33 @@ async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> 
 def _stdout_is_the_terminal(args: argparse.Namespace, targets: list[str]) -> bool:
     """Whether what goes to stdout shows on the terminal already; progress drawn there too would tear it."""
     return sys.stdout.isatty() and (args.json or "-" in targets)
+
+
+def expected_ids(names: Sequence[str]) -> Iterator[str]:
+    """The custom_id of each request in the files.
+
+    Raises:
+        ConfigurationError: a file cannot be read, or a line of it is no request.
+    """
+    import msgspec
+
+    from streamer.api.errors import ConfigurationError
+
+    class Request(msgspec.Struct):
+        custom_id: str
+
+    decode = msgspec.json.Decoder(Request).decode
+    for name in names:
+        number = 0
+        try:
+            with Path(name).open("rb") as file:
+                for number, line in enumerate(file, start=1):
+                    if line.strip():
+                        yield decode(line).custom_id
+        except OSError as error:
+            raise ConfigurationError(f"{name} cannot be read: {error.strerror}") from error
+        except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+            raise ConfigurationError(f"{name}, line {number}: this is no request: {error}") from error
 
 
 def checkpointed(sinks: Sequence[Sink], targets: Sequence[str], path: str) -> list[Sink]:

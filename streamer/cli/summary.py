@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from streamer.cli.output import by_type, plural, size, span
+from streamer.cli.output import by_type, escaped, plural, size, span
 from streamer.report import BatchReport, Outcome, RunReport
 
 _UNFINISHED = (Outcome.STREAMING, Outcome.WAITING)
@@ -29,6 +29,10 @@ def summary(report: RunReport, targets: Sequence[str]) -> list[str]:
     lines = [line]
     types = by_type(report.records)
     lines.append(f"{plural(sum(report.records.values()), 'record')}{f' ({types})' if types else ''}")
+    if report.missing:
+        named = ", ".join(escaped(custom_id) for custom_id in report.missing_ids[:3])
+        more = ", ..." if report.missing > len(report.missing_ids[:3]) else ""
+        lines.insert(0, f"{plural(report.missing, 'request')} without an answer: {named}{more}")
     for model, tokens in report.usage.items():
         read, written = tokens.cache_read, tokens.cache_write_5m + tokens.cache_write_1h
         lines.append(

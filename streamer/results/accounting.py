@@ -16,6 +16,8 @@ import msgspec
 
 from streamer.api.types import RESULT_TYPES, RequestCounts
 
+NAMED = 100  # duplicates that are named; the others are counted
+
 if TYPE_CHECKING:
     from streamer.api.types import Usage
     from streamer.results.record import Head
@@ -69,6 +71,7 @@ class Tally:
         self.errors: Counter[str] = Counter()  # errored records by the API's error type
         self.usage: dict[str, Tokens] = {}  # by model
         self.duplicates = 0  # records whose custom_id had already come in the same pass
+        self.duplicate_ids: list[str] = []  # the first of those
         self._passed: set[str] | None = None  # the ids of this pass; None while that is `ids` itself
 
     def __len__(self) -> int:
@@ -81,6 +84,7 @@ class Tally:
         """The records are about to come from the first one again."""
         self._passed = set() if self.ids else None
         self.duplicates = 0
+        self.duplicate_ids = []
 
     def add(self, heads: list[Head]) -> list[bool] | None:
         """Count records, and say which of them are new; None when all are."""
@@ -95,10 +99,11 @@ class Tally:
     def _add_one(self, head: Head) -> bool:
         custom_id = head.custom_id
         known = custom_id in self.ids
-        if self._passed is None:
-            self.duplicates += known
-        else:
-            self.duplicates += custom_id in self._passed
+        if known if self._passed is None else custom_id in self._passed:
+            self.duplicates += 1
+            if len(self.duplicate_ids) < NAMED:
+                self.duplicate_ids.append(custom_id)
+        if self._passed is not None:
             self._passed.add(custom_id)
         if not known:
             self._count([head])
