@@ -154,7 +154,7 @@ def _stdout_is_the_terminal(args: argparse.Namespace, targets: list[str]) -> boo
 
 
 def expected_ids(names: Sequence[str]) -> Iterator[str]:
-    """The custom_id of each request in the files.
+    """The custom_id of each request in the files, which are JSONL.
 
     Raises:
         ConfigurationError: a file cannot be read, or a line of it is no request.
@@ -166,18 +166,18 @@ def expected_ids(names: Sequence[str]) -> Iterator[str]:
     class Request(msgspec.Struct):
         custom_id: str
 
-    decode = msgspec.json.Decoder(Request).decode
+    def read(line: bytes, where: str) -> str:
+        try:
+            return msgspec.json.decode(line, type=Request).custom_id
+        except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+            raise ConfigurationError(f"{where}: this is no request: {error}") from error
+
     for name in names:
-        number = 0
         try:
             with Path(name).open("rb") as file:
-                for number, line in enumerate(file, start=1):
-                    if line.strip():
-                        yield decode(line).custom_id
+                yield from (read(line, f"{name}, line {n}") for n, line in enumerate(file, start=1) if line.strip())
         except OSError as error:
             raise ConfigurationError(f"{name} cannot be read: {error.strerror}") from error
-        except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
-            raise ConfigurationError(f"{name}, line {number}: this is no request: {error}") from error
 
 
 def checkpointed(sinks: Sequence[Sink], targets: Sequence[str], path: str) -> list[Sink]:
