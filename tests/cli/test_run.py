@@ -16,9 +16,11 @@ from tests.cli.command import KEY, Started, listed, raw_results, streamer
 
 BATCH_FIELDS = {
     "event", "complete", "batch_id", "outcome", "expected", "distinct", "records", "errors", "duplicates", "rejected",
-    "bytes", "downloads", "seconds", "usage", "destinations", "error",
+    "duplicate_ids", "unknown_ids", "bytes", "downloads", "seconds", "usage", "destinations", "error",
 }  # fmt: skip
-RUN_FIELDS = {"event", "complete", "batches", "records", "bytes", "seconds", "requests", "retries", "usage"}
+RUN_FIELDS = {
+    "event", "complete", "batches", "records", "bytes", "seconds", "requests", "retries", "missing", "missing_ids", "usage",
+}  # fmt: skip
 OUTCOMES = {"waiting", "streaming", "delivered", "already_delivered", "incomplete", "failed"}
 
 
