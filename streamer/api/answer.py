@@ -50,7 +50,7 @@ class Answer:
                 body = b""
         try:
             return msgspec.json.decode(body, type=ErrorResponse)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):  # broken UTF-8 is not a DecodeError
             return ErrorResponse()
 
     @property

@@ -115,7 +115,7 @@ class Exchange:
                 return self._lost(call, to, Lost(f"{answer.lost} after {len(answer.body):,} bytes of the answer"))
             try:
                 value = msgspec.json.decode(answer.body, type=kind)
-            except (msgspec.DecodeError, RecursionError):
+            except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is broken UTF-8
                 return self._garbled(call, to, answer, TransportError, f"not a {kind.__name__}")
             wish = retry_after(answer.headers, self.clock.now())
             return Polled(value, None if wish is None else min(wish, self.policy.retry_after_max))
@@ -142,7 +142,7 @@ class Exchange:
             return self._refused(call, to, answer)
 
         response, retries = await self._settle(call, attempt)
-        return response, ResultsBody(response, what=call.what, retries=retries)
+        return response, ResultsBody(response, what=call.what, retries=retries, clock=self.clock)
 
     async def _settle(self, call: Call, attempt: Callable[[], Awaitable[T | Failed]]) -> tuple[T, int]:
         """Attempt until one succeeds or the policy gives up; also how many failed before."""

@@ -28,6 +28,14 @@ async def test_200_at_once_is_a_page_of_a_proxy() -> None:
     assert "\x1b" not in message
 
 
+@pytest.mark.parametrize("status", [200, 500])
+async def test_an_answer_in_broken_utf_8_is_one_more_kind_of_nonsense(status: int) -> None:
+    broken = reply(status, b'{"id":"msgbatch_1","type":"message_batch\xda","error":{"type":"\xff"}}')
+    async with Server([broken]) as server, client_of(server) as client:
+        with pytest.raises(TransportError if status == 200 else ApiError, match="msgbatch_1"):
+            await client.retrieve("msgbatch_1")
+
+
 async def test_a_page_that_goes_away_is_waited_out() -> None:
     page = reply(200, b"<xml/>", content_type="application/xml")
     async with Server([page, reply(200, b"{}\n", content_type="")]) as server, client_of(server) as client:

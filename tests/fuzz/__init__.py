@@ -1,0 +1,1 @@
+"""Fuzzing of framing and record parsing; see `__main__`."""
