@@ -13,7 +13,7 @@ from streamer.api.credentials import Credentials
 from streamer.api.errors import ApiError, ConfigurationError, NotFoundError, ResultsError, TransportError
 from streamer.api.exchange import Call, Exchange, Polled
 from streamer.api.limiter import RateLimiter
-from streamer.api.origin import DEFAULT_BASE_URL, BaseUrl, checked_trusted_hosts, destination
+from streamer.api.origin import DEFAULT_BASE_URL, BaseUrl, checked_trusted_hosts, results_destination
 from streamer.api.retry import Operation, RetryPolicy
 from streamer.api.transport import Lane, ResultsBody, Timeouts, Transport
 from streamer.api.types import Batch, BatchPage, DeletedBatch
@@ -45,6 +45,8 @@ class Client:
         session: an aiohttp session to use for everything; it stays open, and its connection limit, proxies, TLS and
             default headers are the caller's. Give the key to the client, not to the session.
         trusted_hosts: other hosts (`host` or `host:port`) that results may be fetched from, without the key.
+        rebase_results: ask for results at the results endpoint under `base_url` and ignore what host a results_url
+            names; for gateways that pass on a results_url which is not theirs, or not to be reached.
         requests_per_minute: the limit of the API's usage tier; half a minute's worth may go at once.
         retry: how patient to be.
         timeouts: how long the network may be silent.
@@ -74,6 +76,7 @@ class Client:
         anthropic_version: str = "2023-06-01",
         session: aiohttp.ClientSession | None = None,
         trusted_hosts: Collection[str] = (),
+        rebase_results: bool = False,
         requests_per_minute: int = 1000,
         retry: RetryPolicy | None = None,
         timeouts: Timeouts | None = None,
@@ -95,6 +98,7 @@ class Client:
             "anthropic-version": anthropic_version,
             "user-agent": "streamer",
         }
+        self._rebase_results = rebase_results
         self._transport = Transport(session, timeouts or Timeouts())
         self._exchange = Exchange(
             transport=self._transport,
@@ -263,8 +267,12 @@ class Client:
             operation=Operation.RESULTS,
             what=what,
             method="GET",
-            to=destination(
-                batch.results_url, self._exchange.base, self._exchange.trusted_hosts, what=f"results_url of {batch.id}"
+            to=results_destination(
+                batch.id,
+                batch.results_url,
+                self._exchange.base,
+                self._exchange.trusted_hosts,
+                rebase=self._rebase_results,
             ),
             headers={
                 **self._headers,

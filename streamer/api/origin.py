@@ -1,7 +1,8 @@
 """Which URLs are asked, and which of them get the key: plain functions over text.
 
 The key goes to the origin (scheme, host, port) of the base URL and nowhere else. A results_url or a redirect that
-leads to another host is followed only when the user named that host as trusted, and then without the key.
+leads to another host is followed only when the user named that host as trusted, and then without the key; or the
+user has said that results are where the API is, whatever host a results_url names.
 """
 
 from __future__ import annotations
@@ -133,6 +134,34 @@ def checked_trusted_hosts(hosts: Collection[str]) -> frozenset[str]:
                 f"{ascii(host)[:80]} is not a host to trust; give a bare name such as results.example.com, or host:port"
             )
     return frozenset(host.lower() for host in hosts)
+
+
+def results_destination(
+    batch_id: str, results_url: str, base: BaseUrl, trusted_hosts: Collection[str], *, rebase: bool
+) -> Destination:
+    """Where the results of a batch are asked for.
+
+    Args:
+        batch_id: the batch.
+        results_url: what the server gave for it.
+        base: where the API is.
+        trusted_hosts: as `checked_trusted_hosts` returns them.
+        rebase: go to the results endpoint under the base URL and not by the results_url. A gateway may pass on the
+            results_url of the API behind it, or name itself by a host that only its own network knows; its key is
+            good at the gateway only (BerriAI/litellm pull 29609, stdapi-ai/stdapi.ai issue 161).
+
+    Raises:
+        UntrustedHostError: the results_url leads elsewhere; the message names the options that would help.
+        ConfigurationError: to be rebased, and `batch_id` cannot stand in a URL.
+    """
+    if rebase:
+        return base.batch(batch_id, "/results")
+    try:
+        return destination(results_url, base, trusted_hosts, what=f"results_url of {batch_id}")
+    except UntrustedHostError as error:
+        raise UntrustedHostError(
+            f"{error}. If the API is reached through a gateway, --rebase-results asks for them at {base.origin}"
+        ) from None
 
 
 def destination(

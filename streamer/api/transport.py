@@ -17,11 +17,13 @@ from yarl import URL
 
 from streamer.api.answer import Answer, safe_text
 from streamer.api.errors import ConfigurationError, TransportError
+from streamer.api.throughput import Throughput
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from streamer.api.body import RequestBody
+    from streamer.api.clock import Clock
 
 READ_BUFFER_BYTES = 1 << 16  # per connection; larger ones gain no speed and cost memory with hundreds of them
 CONNECTIONS_FOR_CONTROL = 100
@@ -39,15 +41,18 @@ class Lane(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """How long the network may be silent or slow, in seconds.
+    """How long the network may be silent or slow, in seconds but for `least_rate`.
 
-    A download may last as long as it likes; it may not be silent for longer than `silence`.
+    A download may last as long as it likes; it may not be silent for longer than `silence`, nor bring less than
+    `least_rate` while it is waited for. What our own sinks take their time for does not count.
     """
 
     connect: float = 30.0  # to establish a connection, name lookup and TLS included
     answer: float = 60.0  # for a whole short answer, or until the headers of a long one
     upload: float = 1800.0  # for a create, up to 256 MB of it
     silence: float = 60.0  # between two pieces of an answer
+    least_rate: float = 1024.0  # bytes a second that a download must bring,
+    rate_window: float = 60.0  # counted over so much waiting for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Response:
 
     def __init__(self, response: aiohttp.ClientResponse, timeouts: Timeouts, *, decoded: bool) -> None:
         self._response = response
-        self._timeouts = timeouts
+        self.timeouts = timeouts
         coding = response.headers.get("content-encoding", "identity").strip().lower()
         self._coding = "" if decoded or coding == "identity" else coding
         self.status: int = response.status
@@ -79,7 +84,7 @@ class Response:
         try:
             data: bytes = await self._response.content.readany()
         except NETWORK_ERRORS as error:
-            return Lost(_reason(error, self._timeouts, self._timeouts.answer))
+            return Lost(_reason(error, self.timeouts, self.timeouts.answer))
         self.received += len(data)
         return data
 
@@ -88,14 +93,14 @@ class Response:
         body = bytearray()
         lost = ""
         try:
-            async with asyncio.timeout(self._timeouts.answer):
+            async with asyncio.timeout(self.timeouts.answer):
                 while len(body) <= cap and (data := await self.chunk()):
                     if isinstance(data, Lost):
                         lost = data.reason
                         break
                     body += data
         except TimeoutError:
-            lost = f"no whole answer within {self._timeouts.answer:g} s"
+            lost = f"no whole answer within {self.timeouts.answer:g} s"
         finally:
             self.close()
         return Answer(self.status, self.headers, bytes(body[:cap]), self._coding, len(body) > cap, lost)
@@ -117,9 +122,12 @@ class ResultsBody:
         retries: how many attempts failed before this one.
     """
 
-    def __init__(self, response: Response, *, what: str, retries: int) -> None:
+    def __init__(self, response: Response, *, what: str, retries: int, clock: Clock) -> None:
         self._response = response
         self._what = what
+        self._clock = clock
+        self._limits = response.timeouts
+        self._throughput = Throughput(least=self._limits.least_rate, window=self._limits.rate_window)
         self.status = response.status
         self.headers = response.headers
         self.retries = retries
@@ -136,14 +144,21 @@ class ResultsBody:
         return self
 
     async def __anext__(self) -> bytes:
+        asked = self._clock.monotonic()
         data = await self._response.chunk()
         if isinstance(data, Lost):
-            raise TransportError(
-                f"{self._what}: {data.reason} after {self.received:,} bytes of the body", received=self.received
-            )
+            raise self._broken(data.reason)
         if not data:
             raise StopAsyncIteration
+        if self._throughput.too_slow(seconds=self._clock.monotonic() - asked, size=len(data)):
+            rate, window = self._limits.least_rate, self._limits.rate_window
+            raise self._broken(f"the server sent less than {rate:,g} B/s for {window:g} s")
         return data
+
+    def _broken(self, reason: str) -> TransportError:
+        return TransportError(
+            f"{self._what}: {reason} after {self.received:,} bytes of the body", received=self.received
+        )
 
 
 class Transport:

@@ -37,6 +37,11 @@ def add_client_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="another host that results may be fetched from, without the key (repeatable)",
     )
+    parser.add_argument(
+        "--rebase-results",
+        action="store_true",
+        help="fetch results from the API at its base URL, whatever host a results_url names: for gateways",
+    )
 
 
 def add_ids(parser: argparse.ArgumentParser, nargs: str) -> None:
@@ -52,4 +57,4 @@ def make_client(args: argparse.Namespace) -> Client:
     """
     from streamer.api.client import Client
 
-    return Client(base_url=args.base_url, trusted_hosts=args.trust_host)
+    return Client(base_url=args.base_url, trusted_hosts=args.trust_host, rebase_results=args.rebase_results)
