@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
+
+_STDOUT_ERRORS = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def escaped(text: str) -> str:
@@ -22,6 +25,14 @@ def escaped(text: str) -> str:
 def say(text: str) -> None:
     """One line for people, on stderr."""
     print(f"streamer: {escaped(text)}", file=sys.stderr, flush=True)
+
+
+def stdout_failed(error: Exception) -> TypeGuard[OSError]:
+    """Whether an error can only mean that stdout does not take what is printed: a full disk, or nothing to write to.
+
+    All else that can be written to is a sink or a report, whose errors say so themselves.
+    """
+    return isinstance(error, OSError) and error.filename is None and error.errno in _STDOUT_ERRORS
 
 
 def forget_stdout() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import os
 import signal
 import sys
 import traceback
@@ -12,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from streamer.cli.descriptors import open_missing
 from streamer.cli.exits import Exit, Interrupted
-from streamer.cli.output import forget_stdout, say
+from streamer.cli.output import forget_stdout, say, stdout_failed
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -27,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     from streamer.cli.parser import make_parser  # here, as `python -m streamer.cli.serve` must not find it imported
 
+    open_missing()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows its number instead
             stream.reconfigure(errors="backslashreplace")
@@ -61,6 +64,10 @@ def _run(args: argparse.Namespace) -> int:
     except Interrupted:
         raise
     except Exception as error:  # noqa: BLE001 - a traceback helps nobody who cannot change the code
+        if stdout_failed(error):
+            forget_stdout()
+            say(f"standard output cannot be written: {os.strerror(error.errno or 0)}")
+            return Exit.INCOMPLETE
         say(f"{type(error).__name__}: {error}; this is a mistake in streamer, with -v it says where")
         if args.verbose:
             traceback.print_exc()
