@@ -19,7 +19,8 @@ BATCH_FIELDS = {
     "duplicate_ids", "unknown_ids", "bytes", "downloads", "seconds", "usage", "destinations", "error",
 }  # fmt: skip
 RUN_FIELDS = {
-    "event", "complete", "batches", "records", "bytes", "seconds", "requests", "retries", "missing", "missing_ids", "usage",
+    "event", "complete", "batches", "records", "bytes", "seconds", "requests", "retries", "missing", "missing_ids",
+    "usage",
 }  # fmt: skip
 OUTCOMES = {"waiting", "streaming", "delivered", "already_delivered", "incomplete", "failed"}
 
