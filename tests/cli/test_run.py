@@ -81,8 +81,8 @@ def until(true: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def slow() -> Iterator[RunningEmulator]:
-    """An ended batch of 100 records that takes half a second to come."""
-    with running(fill_ended=1, records=100, results_rate=300_000) as emulator:
+    """An ended batch of 100 records that takes a second to come."""
+    with running(fill_ended=1, records=100, results_rate=150_000) as emulator:
         yield emulator
 
 

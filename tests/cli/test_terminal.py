@@ -21,47 +21,63 @@ WITHOUT_RICH = [
 ]
 
 
-def read_all(ours: int) -> bytes:
-    """What comes to the terminal until nobody holds its other end any more; closes it."""
-    shown = b""
-    try:
-        while data := os.read(ours, 65536):
-            shown += data
-    except OSError as error:  # how Linux says so
-        if error.errno != errno.EIO:
-            raise
-    os.close(ours)
-    return shown
+class Seen(Started):
+    """A command whose stderr is a terminal; what comes there is `shown`, as far as it was read."""
+
+    def __init__(self, *words: str, cwd: Path, base_url: str, command: list[str] | None = None) -> None:
+        self._ours, theirs = pty.openpty()
+        super().__init__(*words, cwd=cwd, base_url=base_url, stderr=theirs, command=command or COMMAND)
+        os.close(theirs)
+        self.shown = ""
+
+    def read_until(self, pattern: str) -> None:
+        """Read until the terminal has shown what is looked for; to the end when it never does."""
+        while not re.search(pattern, self.shown):
+            try:
+                data = os.read(self._ours, 65536)
+            except OSError as error:  # how Linux says that nobody holds the other end any more
+                if error.errno != errno.EIO:
+                    raise
+                data = b""
+            if not data:
+                break
+            self.shown += data.decode(errors="replace")
+
+    def __exit__(self, *exc_info: object) -> None:
+        super().__exit__(*exc_info)
+        os.close(self._ours)
+
+
+NEVER = "$."  # a pattern that nothing matches
 
 
 def seen(*words: str, cwd: Path, base_url: str, command: list[str] | None = None) -> tuple[int, str, str]:
     """Exit code, stdout, and what came to the terminal, of a command whose stderr is one."""
-    ours, theirs = pty.openpty()
-    with Started(*words, cwd=cwd, base_url=base_url, stderr=theirs, command=command or COMMAND) as started:
-        os.close(theirs)
-        shown = read_all(ours).decode()
-        return started.done.returncode, started.done.stdout, shown
+    with Seen(*words, cwd=cwd, base_url=base_url, command=command) as it:
+        it.read_until(NEVER)
+        return it.done.returncode, it.done.stdout, it.shown
 
 
 def test_progress_is_drawn_and_a_summary_follows(tmp_path: Path) -> None:
-    with running(
-        fill=2, fill_ended=1, records=100, duration=1.2, duration_spread=0, retry_after=0, results_rate=150_000
-    ) as emulator:
-        code, out, shown = seen(
-            "run", "--all", "--json", "--poll-interval", "0.2", cwd=tmp_path, base_url=emulator.base_url
+    switches = {"fill": 2, "fill_ended": 1, "records": 60, "duration": 3600, "retry_after": 0, "results_rate": 80_000}
+    words = ("run", "--all", "--json", "--poll-interval", "0.2")
+    with running(**switches) as emulator, Seen(*words, cwd=tmp_path, base_url=emulator.base_url) as it:
+        it.read_until(
+            "2 waiting, 1 streaming, 0 done, 0 failed, [1-9][0-9]* records?, .*/s, .*, first expires in 2[34] h"
         )
-        ids = listed(emulator)
-    assert code == 0
-    assert len(out.splitlines()) == 4  # the drawing leaves stdout alone
-    assert "\x1b" not in out
-    assert re.search(
-        r"2 waiting, 1 streaming, 0 done, 0 failed, [0-9,]+ records?, .*/s, .*, first expires in 2[34] h", shown
-    )
-    assert re.search(rf"{ids[-1]}.*/100 records", shown)
-    assert "\x1b[?25h" in shown  # the cursor is back
-    assert "3 of 3 batches delivered" in shown
-    assert "records are in results/{batch_id}.jsonl" in shown
-    assert KEY not in shown
+        emulator.advance(7200)
+        it.read_until(NEVER)
+        done, oldest = it.done, listed(emulator)[-1]
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 4  # the drawing leaves stdout alone
+    assert "\x1b" not in done.stdout
+    assert re.search(rf"{oldest}.*/60 records", it.shown)
+    assert "2 waiting, 1 streaming, 0 done, 0 failed" in it.shown
+    assert "first expires in 23 h" in it.shown
+    assert "\x1b[?25h" in it.shown  # the cursor is back
+    assert "3 of 3 batches delivered" in it.shown
+    assert "records are in results/{batch_id}.jsonl" in it.shown
+    assert KEY not in it.shown
 
 
 def test_without_rich_it_is_a_plain_line(tmp_path: Path, emulator: RunningEmulator) -> None:
@@ -79,19 +95,15 @@ def test_quiet_is_quiet_on_a_terminal_too(tmp_path: Path, emulator: RunningEmula
 def test_ctrl_c_at_a_terminal_is_acknowledged_at_once_and_the_cursor_comes_back(
     tmp_path: Path, emulator: RunningEmulator
 ) -> None:
-    ours, theirs = pty.openpty()
-    with Started("run", "--all", "--follow", cwd=tmp_path, base_url=emulator.base_url, stderr=theirs) as started:
-        os.close(theirs)
-        drawn = b""
-        while not re.search(rb"0 waiting, 0 streaming, [1-9] done", drawn):
-            drawn += os.read(ours, 65536)
-        started.process.send_signal(signal.SIGINT)
-        shown = read_all(ours).decode()
-        assert started.done.returncode == 130
-    assert "streamer: stopping; again to stop at once" in shown
-    assert "\x1b[?25h" in shown
-    assert " batches delivered" in shown
-    assert shown.rstrip().endswith("streamer: interrupted; run the same command again to go on")
+    with Seen("run", "--all", "--follow", cwd=tmp_path, base_url=emulator.base_url) as it:
+        it.read_until("0 waiting, 0 streaming, [1-9] done")
+        it.process.send_signal(signal.SIGINT)
+        it.read_until(NEVER)
+        assert it.done.returncode == 130
+    assert "streamer: stopping; again to stop at once" in it.shown
+    assert "\x1b[?25h" in it.shown
+    assert " batches delivered" in it.shown
+    assert it.shown.rstrip().endswith("streamer: interrupted; run the same command again to go on")
 
 
 def test_a_retry_is_told_to_who_waits_at_a_terminal(tmp_path: Path) -> None:
