@@ -3,7 +3,7 @@
 A recording is a JSON file: `exchanges`, each with the `request` that was sent, the `response` that came (status,
 headers, and the body, decoded) and how often the same pair was `repeated` in a row. Three things are not as recorded:
 addresses of results name this server, times are moved so that the batch was created when it is asked for, and the
-hint to wait ten seconds becomes a hint to wait ten milliseconds.
+hint to wait ten seconds becomes one to wait ten milliseconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 POLLS = 3  # of the same answer in a row; recordings hold up to 35, which would only take longer
 CHUNK = 1000  # bytes; no recording says where the chunks were cut
-FASTER = 1000  # times that the hint to wait is shortened
+HINT = "0.01"  # seconds; what the hint to wait ten becomes
 
 ORIGIN = "https://api.anthropic.com"
 NOT_RECORDED = {"status": 404, "headers": {"transfer-encoding": "chunked"}, "body": "this was not recorded"}
@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:  # the client of the recording asked for it, this one does not
                 del headers["content-encoding"]
         if "retry-after" in headers:
-            headers["retry-after"] = str(float(headers["retry-after"]) / FASTER)
+            headers["retry-after"] = self.server.hint
         self.send_response_only(answer["status"])
         for name, value in headers.items():
             self.send_header(name, value)
@@ -120,8 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, hint: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.hint = hint
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.heard: list[str] = []  # the requests that came
         self.bodies: list[bytes] = []  # and what was sent with them
@@ -147,9 +148,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def replaying(recording: Recording) -> Iterator[_Server]:
-    """Replay while the block runs."""
-    with _Server(recording) as server:
+def replaying(recording: Recording, *, hint: str = HINT) -> Iterator[_Server]:
+    """Replay while the block runs; `hint` stands in for each recorded `retry-after`."""
+    with _Server(recording, hint) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from streamer.api.client import Client
+from streamer.roster import Ended
+from streamer.watch import watch
 from tests.cli.command import KEY, streamer
+from tests.clock import FakeClock
 from tests.peers.replay import Recording, replaying
 
 OURS = sorted((Path(__file__).parent / "fixtures").glob("*.json"))
@@ -69,6 +73,18 @@ def test_errors_of_single_requests_are_told_by_type(tmp_path: Path) -> None:
     assert json.loads(done.stdout.splitlines()[0])["errors"] == {"invalid_request_error": 2, "overloaded_error": 1}
     lines = (tmp_path / recording.batch_id).read_text().splitlines()
     assert [json.loads(line)["custom_id"] for line in lines] == ["no-credit", "bad", "busy"]
+
+
+async def test_the_recorded_hint_to_wait_ten_seconds_is_honoured() -> None:
+    recording = Recording(Path(__file__).parent / "fixtures" / "succeeded.json")
+    clock = FakeClock(datetime.now(UTC))
+    with replaying(recording, hint="10") as server:
+        async with Client(base_url=server.url, api_key=KEY) as client:
+            outcomes = [one async for one in watch(client, [recording.batch_id], poll_interval=1, clock=clock)]
+    assert [type(outcome) for outcome in outcomes] == [Ended]
+    pauses = [seconds for seconds in clock.sleeps if seconds]
+    assert len(pauses) == 3
+    assert min(pauses) >= 10
 
 
 def test_our_recordings_have_the_shapes_that_were_seen_on_the_wire() -> None:

@@ -1,0 +1,109 @@
+"""What must hold at any size: each scenario runs `streamer run`, asserts, and gives back what it measured.
+
+The test suite runs them small; `python -m tests.scale` runs them as large as the API allows.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import http.client
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from streamer.emulator.process import RunningEmulator, running
+from tests.cli.command import listed
+from tests.peers.nginx import Nginx
+from tests.scale.measured import Measured, measured
+
+LIMIT = 100_000_000  # bytes of memory that one download may take in all, the interpreter included
+FLAT = 1.2  # times the memory of a few batches that many may take
+POLL_INTERVAL = 0.2  # seconds
+CONCURRENCY = 8
+
+
+def many_batches(folder: Path, *, few: int, many: int, records: int, duration: float, seed: int) -> str:
+    """Batches that end one by one: every record of each, no request too many, memory as for a few of them."""
+    peaks = {}
+    for batches in (few, many):
+        here = folder / str(batches)
+        here.mkdir()
+        switches = {"fill": batches, "records": records, "duration": duration, "duration_spread": 0.9, "seed": seed}
+        with running(**switches, retry_after=0, mix="succeeded=0.9,errored=0.1") as emulator:
+            words = ("--all", "--concurrency", str(CONCURRENCY), "--poll-interval", str(POLL_INTERVAL))
+            run = measured(*words, cwd=here, base_url=emulator.base_url)
+            stats = emulator.stats()
+            _complete(run, batches * records)
+            asked = stats["requests"]
+            assert asked["results"] == batches
+            polls = asked["list"] + asked.get("retrieve", 0)
+            assert polls == run.report["requests"] - batches
+            # Batches due within a fifth of the interval are asked for together. A round is one page for every 1,000
+            # batches that are near each other; once only two are left, it is a request for each of them.
+            assert polls <= 2 * (1 + run.seconds / (0.8 * POLL_INTERVAL))
+            assert stats["most_downloads"] <= CONCURRENCY
+            for batch_id in listed(emulator):
+                _same(emulator, batch_id, here)
+        peaks[batches] = run.peak
+    growth = peaks[many] / peaks[few]
+    assert growth <= FLAT, peaks
+    return f"{many} batches: {run}, {growth:.2f} times that of {few}; {polls} polls and {many} downloads"
+
+
+def long_record(folder: Path, *, size: int, seed: int) -> str:
+    """One record that is longer than what may be held, between others of the usual size."""
+    with running(fill_ended=1, records=20, huge_bytes=size, seed=seed) as emulator:
+        run = measured("--all", cwd=folder, base_url=emulator.base_url)
+        _complete(run, 20)
+        [batch_id] = listed(emulator)
+        _same(emulator, batch_id, folder)
+    assert run.report["bytes"] > size
+    assert run.peak < LIMIT
+    return f"a record of {size / 1e6:,.0f} MB: {run}"
+
+
+def large_batch(folder: Path, *, records: int, record_bytes: int, seed: int) -> str:
+    """A batch of many records."""
+    with running(fill_ended=1, records=records, record_bytes=record_bytes, seed=seed) as emulator:
+        run = measured("--all", cwd=folder, base_url=emulator.base_url)
+        _complete(run, records)
+        [batch_id] = listed(emulator)
+        _same(emulator, batch_id, folder)
+    assert run.peak < LIMIT
+    return f"a batch of {records:,} records of {record_bytes:,} bytes: {run}"
+
+
+def static_file(folder: Path, *, records: int, record_bytes: int) -> str:
+    """The results of a batch as a file that nginx serves."""
+    with Nginx(folder / "nginx") as nginx:
+        results = nginx.put("msgbatch_static", records, record_bytes)
+        run = measured("msgbatch_static", cwd=folder, base_url=nginx.base_url)
+        _complete(run, records)
+        statuses = [status for status, *_ in nginx.answers()]
+    written = folder / "results" / "msgbatch_static.jsonl"
+    assert filecmp.cmp(written, results, shallow=False)
+    written.unlink()
+    results.unlink()
+    assert statuses == [200, 200]
+    assert run.peak < LIMIT
+    return f"nginx: {run}"
+
+
+def _complete(run: Measured, records: int) -> None:
+    """Assert that a run delivered so many records and had nothing to complain of."""
+    assert (run.code, run.complaints) == (0, "")
+    assert sum(run.report["records"].values()) == records
+
+
+def _same(emulator: RunningEmulator, batch_id: str, folder: Path) -> None:
+    """Assert that the file of a batch is the emulator's results, byte for byte, and a last newline; remove it."""
+    connection = http.client.HTTPConnection(urlsplit(emulator.base_url).netloc)
+    headers = {"x-api-key": emulator.api_key, "anthropic-version": "2023-06-01"}
+    connection.request("GET", f"/v1/messages/batches/{batch_id}/results", headers=headers)
+    answer = connection.getresponse()
+    path = folder / "results" / f"{batch_id}.jsonl"
+    with path.open("rb") as file:
+        while chunk := answer.read(1 << 20):
+            assert file.read(len(chunk)) == chunk
+        assert file.read() == b"\n"
+    connection.close()
+    path.unlink()  # gigabytes are not to pile up
