@@ -43,6 +43,8 @@ T = TypeVar("T")
 FRUITLESS_DOWNLOADS = 8  # in a row that broke off without a new record, before the batch is given up
 CLEAN_DOWNLOADS = 3  # in a row that ended well and yet did not make the batch complete
 LONGEST_PAUSE = 60.0  # seconds between two downloads of the same results
+SURPLUS = 1000  # records above what the batch can have that are taken, to be counted, before a download is ended
+LONGEST_RECORD = 1 << 30  # bytes: hundreds of times what a model can write, so a line that does not end
 UNAUTHORIZED = 401  # the key is refused for everything, not for this batch alone
 
 
@@ -146,6 +148,7 @@ class _Delivery:
         self._open: list[Writer] = []  # those that no earlier run committed
         self._rejects = RejectFile(options.rejects, batch.id)
         self._takers: list[PartWriter] = []  # of the long record that is under way
+        self._long_bytes = 0  # of it, so far
         self._position = Position()
 
     async def open(self, sinks: Sequence[Sink], stack: AsyncExitStack) -> None:
@@ -262,8 +265,31 @@ class _Delivery:
                             await self._take_part(piece)
                     self._report.bytes += piece.size
                     self._report.distinct = len(self._tally)
+                    self._check_bounds()
         finally:
             await self._end_parts(keep=[])
+
+    def _check_bounds(self) -> None:
+        """End a download that would fill every disk; what is beyond these bounds can never make a batch complete.
+
+        Raises:
+            IncompleteError: it brings more than any results can be.
+        """
+        most = self._report.expected + SURPLUS
+        too_many = {
+            "records": len(self._tally),
+            "records that had come before": self._tally.duplicates,
+            "records that could not be decoded": self._report.rejected,
+        }
+        what = next((f"{count:,} {name}" for name, count in too_many.items() if count > most), "")
+        if self._long_bytes > LONGEST_RECORD:
+            what = f"{self._long_bytes:,} bytes of one record"
+        if what:
+            raise IncompleteError(
+                f"{what} came and no end, but the batch has {self._report.expected:,} records; the download was ended",
+                expected=self._report.expected,
+                received=len(self._tally),
+            )
 
     async def _begin(self, begin: Begin) -> None:
         if begin.offset == 0:
@@ -286,6 +312,7 @@ class _Delivery:
 
     async def _take_part(self, part: LongPart) -> None:
         """Pass a part of a record that is too long to hold to writers that take it so."""
+        self._long_bytes = part.size if part.first else self._long_bytes + part.size
         if part.first:
             self._takers = [writer for writer in self._open if isinstance(writer, PartWriter)]
         if part.custom_id is not None and part.custom_id in self._tally.ids:
