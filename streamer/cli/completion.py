@@ -37,7 +37,5 @@ def handler(args: argparse.Namespace) -> int:
         raise ConfigurationError(
             "shell completion needs the package shtab, which is not installed: pip install 'streamer[cli]'"
         ) from None
-    from streamer.cli.parser import make_parser
-
-    print(shtab.complete(make_parser(), shell=args.shell))
+    print(shtab.complete(args.parser, shell=args.shell))
     return Exit.COMPLETE

@@ -62,6 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    parser.set_defaults(parser=parser)  # completion describes the whole of it
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (demo, run, submit, batches, serve, completion):
         module.register(subparsers)
