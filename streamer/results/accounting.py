@@ -19,8 +19,7 @@ from streamer.api.types import RESULT_TYPES, RequestCounts
 NAMED = 100  # duplicates that are named; the others are counted
 
 if TYPE_CHECKING:
-    from streamer.api.types import Usage
-    from streamer.results.record import Head
+    from streamer.results.record import Head, HeadUsage
 
 
 class Tokens(msgspec.Struct):
@@ -35,22 +34,21 @@ class Tokens(msgspec.Struct):
     thinking: int = 0  # a part of output
     web_searches: int = 0  # calls, not tokens
 
-    def add_usage(self, usage: Usage) -> None:
-        """Count one record's usage."""
-        self.requests += 1
-        self.input += usage.input_tokens
-        self.output += usage.output_tokens
-        written = usage.cache_creation_input_tokens
-        if written:
-            split = usage.cache_creation
-            hour = split.ephemeral_1h_input_tokens if split is not None else 0
+    def add_usages(self, usages: Collection[HeadUsage]) -> None:
+        """Count the usage of several records: a sum a field costs half of what a call a record does."""
+        self.requests += len(usages)
+        self.input += sum([usage.input_tokens for usage in usages])
+        self.output += sum([usage.output_tokens for usage in usages])
+        self.cache_read += sum([usage.cache_read_input_tokens or 0 for usage in usages])
+        if written := sum([usage.cache_creation_input_tokens or 0 for usage in usages]):
+            splits = [usage.cache_creation for usage in usages if usage.cache_creation_input_tokens]
+            hour = sum([split.ephemeral_1h_input_tokens for split in splits if split is not None])
             self.cache_write_1h += hour
             self.cache_write_5m += written - hour  # five minutes is the API's default time to live
-        self.cache_read += usage.cache_read_input_tokens or 0
-        if usage.output_tokens_details is not None:
-            self.thinking += usage.output_tokens_details.thinking_tokens
-        if usage.server_tool_use is not None:
-            self.web_searches += usage.server_tool_use.web_search_requests
+        details = [usage.output_tokens_details for usage in usages]
+        self.thinking += sum([detail.thinking_tokens for detail in details if detail is not None])
+        calls = [usage.server_tool_use for usage in usages]
+        self.web_searches += sum([call.web_search_requests for call in calls if call is not None])
 
     def add(self, other: Tokens) -> None:
         """Count what another sum holds."""
@@ -110,19 +108,18 @@ class Tally:
         return not known
 
     def _count(self, heads: list[Head]) -> None:
-        types = [intern(head.result.type) for head in heads]
+        results = [head.result for head in heads]
+        types = [intern(result.type) for result in results]
         self.ids.update(zip([head.custom_id for head in heads], types, strict=True))
         self.types.update(types)
-        for head in heads:
-            message = head.result.message
-            if message is not None:
-                if message.usage is not None:
-                    tokens = self.usage.get(message.model)
-                    if tokens is None:
-                        tokens = self.usage[message.model] = Tokens()
-                    tokens.add_usage(message.usage)
-            elif head.result.error is not None and head.result.error.error is not None:
-                self.errors[head.result.error.error.type] += 1
+        messages = [result.message for result in results if result.message is not None]
+        for model in {message.model for message in messages}:
+            usages = [message.usage for message in messages if message.usage is not None and message.model == model]
+            if usages:
+                self.usage.setdefault(model, Tokens()).add_usages(usages)
+        if len(messages) < len(results):
+            errors = [result.error.error for result in results if result.message is None and result.error is not None]
+            self.errors.update(error.type for error in errors if error is not None)
 
     def remember(self, ids: Mapping[str, str]) -> None:
         """Take in records of which only the custom_id and the type are known."""

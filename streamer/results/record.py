@@ -8,14 +8,44 @@ from typing import Any
 import msgspec
 
 from streamer.api.errors import RecordError
-from streamer.api.types import Result, Usage
+from streamer.api.types import Result
+
+
+class HeadCacheCreation(msgspec.Struct, gc=False):
+    """Tokens written to the prompt cache for an hour."""
+
+    ephemeral_1h_input_tokens: int = 0
+
+
+class HeadToolUse(msgspec.Struct, gc=False):
+    """Calls of server-side tools."""
+
+    web_search_requests: int = 0
+
+
+class HeadOutputDetails(msgspec.Struct, gc=False):
+    """What `output_tokens` is made of."""
+
+    thinking_tokens: int = 0
+
+
+class HeadUsage(msgspec.Struct, gc=False):
+    """What is counted of a usage: `streamer.api.types.Usage` has the rest, which would cost time for nothing."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation: HeadCacheCreation | None = None
+    server_tool_use: HeadToolUse | None = None
+    output_tokens_details: HeadOutputDetails | None = None
 
 
 class HeadMessage(msgspec.Struct, gc=False):
     """What accounting needs of a message; everything else is skipped unparsed."""
 
     model: str = ""
-    usage: Usage | None = None
+    usage: HeadUsage | None = None
 
 
 class HeadErrorDetail(msgspec.Struct, gc=False):
