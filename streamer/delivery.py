@@ -109,6 +109,9 @@ async def deliver(
     except StreamerError as error:
         report.outcome = Outcome.INCOMPLETE if isinstance(error, IncompleteError) else Outcome.FAILED
         report.error = str(error)
+    except OSError as error:  # even importing a decoder needs a descriptor
+        report.outcome = Outcome.FAILED
+        report.error = f"the system refused what delivering needs: {error.strerror or error}; run the same again"
     finally:
         report.seconds = clock.monotonic() - begun
     observer.finished(report)

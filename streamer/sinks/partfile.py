@@ -126,11 +126,13 @@ class PartFile:
 
     def close(self) -> None:
         """Close what is open; safe to call at any time."""
-        if self.file is not None:
-            self.file.close()
-        if self._directory >= 0:
-            os.close(self._directory)
-            self._directory = -1
+        directory, self._directory = self._directory, -1
+        try:
+            if self.file is not None:
+                self.file.close()
+        finally:
+            if directory >= 0:
+                os.close(directory)
 
     def _read_committed(self) -> bool:
         """Read the final file; False when there is none."""
@@ -178,11 +180,14 @@ class PartFile:
     def _open(self, path: Path, flags: int) -> int:
         """Open a plain file by its name in our directory."""
         descriptor = os.open(path.name, flags | _COMMON, 0o600, dir_fd=self._directory)
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
+        try:
+            mode = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(mode):
+                kind = "a directory" if stat.S_ISDIR(mode) else "not a plain file"
+                raise SinkError(f"{path} cannot be used: it is {kind}; remove it or choose another target")
+        except BaseException:
             os.close(descriptor)
-            kind = "a directory" if stat.S_ISDIR(mode) else "not a plain file"
-            raise SinkError(f"{path} cannot be used: it is {kind}; remove it or choose another target")
+            raise
         return descriptor
 
     def _scan(self, path: Path, descriptor: int, end: int) -> None:

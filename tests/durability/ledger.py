@@ -6,6 +6,7 @@ One line for each record in the file that LEDGER names, appended with one write:
 from __future__ import annotations
 
 import os
+import time
 from functools import cache
 
 from streamer.results.record import Record
@@ -21,3 +22,9 @@ def _descriptor() -> int:
 def keep(record: Record) -> None:
     """Note that this record was delivered."""
     os.write(_descriptor(), f"{record.batch_id} {record.custom_id}\n".encode())
+
+
+def keep_and_hang(record: Record) -> None:
+    """Note the record, and be stuck."""
+    keep(record)
+    time.sleep(3600)
