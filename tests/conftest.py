@@ -8,7 +8,12 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 
-pytest.register_assert_rewrite("tests.leftovers")
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All that the run writes and says is searched for the keys that the tests use."""
+    from tests.security.watch import CanaryWatch  # here, as it imports what the line above registers
+
+    config.pluginmanager.register(CanaryWatch(), "canary keys")
 
 
 def pytest_asyncio_loop_factories(

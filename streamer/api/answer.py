@@ -39,6 +39,9 @@ class Answer:
     cut: bool = False  # the body goes on beyond the cap
     lost: str = ""  # why the body ended early; empty when it did not
 
+    def __repr__(self) -> str:  # a server may echo the key, and crash reports show the locals of every frame
+        return f"<Answer {self.status}, {len(self.body):,} bytes>"
+
     @property
     def error(self) -> ErrorResponse:
         """The API's error object; an empty one when the body is something else."""
@@ -59,12 +62,15 @@ class Answer:
         return safe_text(self.headers.get("request-id") or self.error.request_id or "", 80)
 
 
-def failure_of(answer: Answer, now: datetime) -> Failure:
-    """What the retry decision needs to know about an answer that is not what was asked for."""
+def failure_of(answer: Answer, now: datetime, scrub: Callable[[str], str]) -> Failure:
+    """What the retry decision needs to know about an answer that is not what was asked for.
+
+    `scrub` removes the key from text, as the server may have echoed it.
+    """
     return Failure(
         status=answer.status,
-        type=answer.error.error.type,
-        error_code=_error_code(answer.error),
+        type=scrub(answer.error.error.type),
+        error_code=scrub(_error_code(answer.error)),
         should_retry=should_retry(answer.headers),
         retry_after=retry_after(answer.headers, now),
     )

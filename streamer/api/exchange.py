@@ -223,7 +223,7 @@ class Exchange:
                 key_source=self.credentials.source if to.with_key else "",
             )
 
-        return Failed(failure_of(answer, self.clock.now()), error)
+        return Failed(failure_of(answer, self.clock.now(), self.credentials.scrub), error)
 
     def _lost(self, call: Call, to: Destination, lost: Lost) -> Failed:
         text = f"{call.what}: {self.credentials.scrub(lost.reason)} ({to.origin})"
