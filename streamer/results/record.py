@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -41,17 +41,23 @@ class HeadUsage(msgspec.Struct, gc=False):
     output_tokens_details: HeadOutputDetails | None = None
 
 
+# What is kept of every record until its batch is done with has a bound, or a hostile server could fill the memory with
+# it: the API allows 64 characters in a custom_id, and its names are shorter.
+CustomId = Annotated[str, msgspec.Meta(max_length=1024)]
+Name = Annotated[str, msgspec.Meta(max_length=256)]
+
+
 class HeadMessage(msgspec.Struct, gc=False):
     """What accounting needs of a message; everything else is skipped unparsed."""
 
-    model: str = ""
+    model: Name = ""
     usage: HeadUsage | None = None
 
 
 class HeadErrorDetail(msgspec.Struct, gc=False):
     """The inner error of an errored result."""
 
-    type: str = ""
+    type: Name = ""
 
 
 class HeadError(msgspec.Struct, gc=False):
@@ -63,7 +69,7 @@ class HeadError(msgspec.Struct, gc=False):
 class HeadResult(msgspec.Struct, gc=False):
     """What accounting needs of a result."""
 
-    type: str
+    type: Name
     message: HeadMessage | None = None
     error: HeadError | None = None
 
@@ -71,7 +77,7 @@ class HeadResult(msgspec.Struct, gc=False):
 class Head(msgspec.Struct, gc=False):
     """What must be known of every record: who it answers, its type, what it used."""
 
-    custom_id: str
+    custom_id: CustomId
     result: HeadResult
 
 
@@ -79,9 +85,9 @@ class _Minimal(msgspec.Struct, gc=False):
     """What makes a record a record."""
 
     class Typed(msgspec.Struct, gc=False):
-        type: str
+        type: Name
 
-    custom_id: str
+    custom_id: CustomId
     result: Typed
 
     def head(self) -> Head:

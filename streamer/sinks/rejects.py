@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import base64
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from streamer.api.errors import SinkError
 from streamer.sinks.partfile import cannot_use, cannot_write, make_directories
 from streamer.sinks.template import Template
 from streamer.sinks.threads import Lane, Threads
 
 if TYPE_CHECKING:
     from streamer.results.block import Reject
+
+PIECE = 3 << 16  # bytes encoded at once; a multiple of 3, so that the pieces of base64 make one
 
 
 class RejectFile:
@@ -55,7 +59,10 @@ class RejectFile:
     async def discard(self) -> None:
         """The batch is complete: what an earlier run could not decode has come whole."""
         if self.path is not None and self.path.is_file():
-            await self._lane.run(self.path.unlink)
+            try:
+                await self._lane.run(self.path.unlink)
+            except OSError as error:
+                raise cannot_use(self.path, error) from error
 
     async def close(self) -> None:
         """Close the file."""
@@ -66,21 +73,44 @@ class RejectFile:
 
     def _write(self, reject: Reject) -> None:
         assert self.path is not None  # noqa: S101 - `add` has looked
-        line = {
+        told = {
             "batch_id": self._batch_id,
             "offset": reject.offset,
             "length": reject.length,
             "reason": reject.reason,
-            "raw_base64": base64.b64encode(reject.raw).decode("ascii"),
         }
         try:
             if self._file is None:
-                make_directories(self.path.parent)
-                flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-                self._file = os.fdopen(os.open(self.path, flags, 0o600), "wb", buffering=0)
+                self._file = _begin(self.path)
         except OSError as error:
             raise cannot_use(self.path, error) from error
         try:
-            self._file.write(msgspec.json.encode(line) + b"\n")
+            self._file.write(msgspec.json.encode(told)[:-1] + b',"raw_base64":"')
+            for start in range(0, len(reject.raw), PIECE):  # a reject may be as long as the longest record
+                self._file.write(base64.b64encode(reject.raw[start : start + PIECE]))
+            self._file.write(b'"}\n')
+            self._file.flush()
         except OSError as error:
             raise cannot_write(self.path, error, "the rejects before this one are kept") from error
+
+
+def _begin(path: Path) -> BinaryIO:
+    """Open the file, empty, and only if it can be nobody else's: it is no link, no pipe, and has no second name.
+
+    Raises:
+        SinkError: it could be.
+    """
+    make_directories(path.parent)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
+            raise SinkError(
+                f"{path} is not this user's plain file alone (another kind or owner, or a second name for the same "
+                f"file); remove it or choose another place for rejects"
+            )
+        os.ftruncate(descriptor, 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "wb")

@@ -1,0 +1,107 @@
+"""What a hostile server sends is bounded in memory and on the disk, and stays inside the target."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import stat
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from streamer.api.errors import SinkError
+from streamer.results.block import Reject, read_lines
+from streamer.results.framing import Lines
+from streamer.sinks.rejects import RejectFile
+
+
+def record(custom_id: str = "a", kind: str = "succeeded", model: str = "m", error: str = "") -> bytes:
+    message = {"model": model, "usage": {"input_tokens": 1, "output_tokens": 1}}
+    result = {"type": kind, "message": message} if not error else {"type": kind, "error": {"error": {"type": error}}}
+    return json.dumps({"custom_id": custom_id, "result": result}).encode()
+
+
+@pytest.mark.parametrize("line", [record("x" * 1025), record(kind="x" * 257), record("\ud800" + "x" * 2000)])
+def test_what_would_be_kept_of_a_record_has_a_bound_and_beyond_it_is_a_reject(line: bytes) -> None:
+    block, [reject] = read_lines("b", Lines(0, record("before") + b"\n" + line + b"\n" + record("after"), True))
+    assert block is not None
+    assert [head.custom_id for head in block.heads] == ["before", "after"]
+    assert reject.raw == line
+
+
+@pytest.mark.parametrize("line", [record(model="x" * 257), record(kind="errored", error="x" * 257)])
+def test_a_long_name_inside_a_record_is_not_kept_but_the_record_is(line: bytes) -> None:
+    block, rejects = read_lines("b", Lines(0, line, True))
+    assert block is not None
+    assert rejects == []
+    assert block.data == line + b"\n"
+    assert len(str(block.heads)) < 200
+
+
+@pytest.mark.parametrize("line", [record("x" * 1024), record(kind="x" * 256, model="y" * 256)])
+def test_up_to_the_bound_all_is_as_ever(line: bytes) -> None:
+    block, rejects = read_lines("b", Lines(0, line, True))
+    assert block is not None
+    assert rejects == []
+    assert block.heads[0].result.message is not None
+
+
+async def test_a_long_reject_costs_little_more_than_its_bytes_and_is_kept_whole(tmp_path: Path) -> None:
+    raw = os.urandom(8 << 20)
+    file = RejectFile(str(tmp_path / "{batch_id}.rejects"), "b")
+    tracemalloc.start()
+    try:
+        await file.add(Reject(0, len(raw), "too odd", raw))
+        await file.close()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 << 20
+    [line] = (tmp_path / "b.rejects").read_text().splitlines()
+    told = json.loads(line)
+    assert base64.b64decode(told.pop("raw_base64")) == raw
+    assert told == {"batch_id": "b", "offset": 0, "length": len(raw), "reason": "too odd"}
+
+
+async def test_rejects_are_for_their_owner_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        file = RejectFile(str(tmp_path / "new/{batch_id}.rejects"), "b")
+        await file.add(Reject(0, 1, "odd", b"x"))
+        await file.close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new/b.rejects").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("trap", ["symlink", "hardlink", "pipe", "directory"])
+async def test_rejects_are_not_written_into_what_somebody_put_in_their_place(tmp_path: Path, trap: str) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("keep me")
+    path = tmp_path / "b.rejects"
+    match trap:
+        case "symlink":
+            path.symlink_to(precious)
+        case "hardlink":
+            path.hardlink_to(precious)
+        case "pipe":
+            os.mkfifo(path)
+        case _:
+            path.mkdir()
+    file = RejectFile(str(tmp_path / "{batch_id}.rejects"), "b")
+    with pytest.raises(SinkError, match=r"b\.rejects"):
+        await file.add(Reject(0, 1, "odd", b"x"))
+    await file.close()
+    assert precious.read_text() == "keep me"
+
+
+async def test_rejects_of_an_earlier_download_are_replaced(tmp_path: Path) -> None:
+    for n in (3, 1):
+        file = RejectFile(str(tmp_path / "{batch_id}.rejects"), "b")
+        for _ in range(n):
+            await file.add(Reject(0, 1, "odd", b"x"))
+        await file.close()
+    assert len((tmp_path / "b.rejects").read_text().splitlines()) == 1
