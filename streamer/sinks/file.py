@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from streamer.results.block import Block
 
 BUFFER = 1024 * 1024  # bytes gathered before a thread is asked to write: a hop costs 0.1 ms, whatever it carries
+TOGETHER = 8 * BUFFER  # bytes gathered by all writers of a sink: with a hundred of them, each gathers less
 KEPT = "what is already written is kept"
 THREADS = 4  # at once for all files of a sink: more would not make a disk faster
 
@@ -49,6 +50,7 @@ class FileSink(Sink):
     def __init__(self, template: str | os.PathLike[str] = "results/{batch_id}.jsonl") -> None:
         self._template = Template(os.fspath(template))
         self._threads = Threads("streamer-file", THREADS)
+        self._writers: set[FileWriter] = set()
 
     def __repr__(self) -> str:
         return f"FileSink({str(self._template)!r})"
@@ -66,7 +68,9 @@ class FileSink(Sink):
         except BaseException:
             part.close()
             raise
-        return FileWriter(part, lane)
+        writer = FileWriter(part, lane, self._writers)
+        self._writers.add(writer)
+        return writer
 
     async def close(self) -> None:
         """End the sink's threads."""
@@ -74,14 +78,15 @@ class FileSink(Sink):
 
 
 class FileWriter(PartWriter):
-    """The file of one batch, being written."""
+    """The file of one batch, being written; `writers` are those of the sink that are open."""
 
-    def __init__(self, part: PartFile, lane: Lane) -> None:
+    def __init__(self, part: PartFile, lane: Lane, writers: set[FileWriter]) -> None:
         super().__init__(part.tally)
         self.destination = str(part.path)
         self.committed = part.committed
         self._part = part
         self._lane = lane
+        self._writers = writers
         self._file = None if part.file is None else wrap(part.file, executor=lane)
         self._waiting: list[bytes] = []  # taken, but not yet given to the file
         self._waiting_bytes = 0
@@ -97,7 +102,7 @@ class FileWriter(PartWriter):
         return "committed" if self.committed else "growing" if self._intact else "closed or broken off"
 
     async def write(self, block: Block) -> None:
-        """Take the records of `block`; they reach the file when a mebibyte has gathered, at the latest on commit."""
+        """Take the records of `block`; they reach the file when enough has gathered, at the latest on commit."""
         await self._take(block.data)
 
     async def write_part(self, part: bytes) -> None:
@@ -140,6 +145,7 @@ class FileWriter(PartWriter):
         Raises:
             SinkError: the disk did not take it.
         """
+        self._writers.discard(self)
         try:
             if self._intact:
                 await self._flush()
@@ -157,7 +163,7 @@ class FileWriter(PartWriter):
             await self._flush()  # what is waiting goes alone, or joining it would copy a long record
         self._waiting.append(data)
         self._waiting_bytes += len(data)
-        if self._waiting_bytes >= BUFFER:
+        if self._waiting_bytes >= min(BUFFER, TOGETHER // max(1, len(self._writers))):
             await self._flush()
 
     async def _flush(self) -> None:
