@@ -190,8 +190,9 @@ class Framer:
         # The usual way: the line under way is short.
         whole = piece.rfind(b"\n") + 1
         if whole:
-            self._held.append(piece[:whole])
-            out.append(Lines(self._end - self._length, b"".join(self._held)))
+            # Joined as a view it is copied once, not twice; alone and complete, not at all.
+            data = b"".join([*self._held, memoryview(piece)[:whole]]) if self._held else piece[:whole]
+            out.append(Lines(self._end - self._length, data))
             self._end += whole
             self._held, self._length = [], 0
         self._hold(piece[whole:])
