@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 READ_BUFFER_BYTES = 1 << 16  # per connection; larger ones gain no speed and cost memory with hundreds of them
 CONNECTIONS_FOR_CONTROL = 100
+AUTHENTICATING_HEADERS = ("x-api-key", "authorization", "proxy-authorization", "cookie")
 # Every way in which aiohttp reports that the network or the other side failed.
 NETWORK_ERRORS = (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError)
 
@@ -221,7 +222,7 @@ class Transport:
         """Whether the caller's session adds a key of its own to every request, wherever it goes."""
         session = self._given
         return session is not None and (
-            session.auth is not None or any(name in session.headers for name in ("x-api-key", "authorization"))
+            session.auth is not None or any(name in session.headers for name in AUTHENTICATING_HEADERS)
         )
 
     async def close(self) -> None:
@@ -283,7 +284,7 @@ def _reason(error: BaseException, timeouts: Timeouts, within: float) -> str:
         case aiohttp.ClientConnectorDNSError():
             return "the host name cannot be resolved"
         case aiohttp.ClientConnectorError():
-            why = error.os_error.strerror or str(error.os_error)
+            why = error.os_error.strerror or str(error.os_error) or "it was closed at once"  # e.g. TLS of another age
             return f"no connection: {safe_text(why, 200)}"
         case aiohttp.ConnectionTimeoutError():
             return f"no connection within {timeouts.connect:g} s"

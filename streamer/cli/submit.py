@@ -8,7 +8,7 @@ from pathlib import Path
 
 from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_client_options, add_command, make_client
-from streamer.cli.output import plural, say
+from streamer.cli.output import escaped, plural, say
 
 DESCRIPTION = """
 Create a batch from a file with one request to a line:
@@ -71,7 +71,7 @@ async def _submit(args: argparse.Namespace, requests: list[bytes]) -> int:
             batch = await client.create(requests)
         except OutcomeUnknownError as error:
             raise OutcomeUnknownError(f"{error}; `streamer list` shows whether there is a batch now") from None
-    print(batch.id)
+    print(escaped(batch.id))
     if sys.stderr.isatty() and not args.quiet:
         say(f"{plural(len(requests), 'request')} sent; for the results: streamer run {batch.id}")
     return Exit.COMPLETE

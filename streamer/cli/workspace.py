@@ -64,7 +64,7 @@ async def delete(args: argparse.Namespace) -> int:
             return code or Exit.INCOMPLETE
 
         async def delete_one(batch_id: str) -> None:
-            print((await client.delete(batch_id)).id, "deleted")
+            print(escaped((await client.delete(batch_id)).id), "deleted")
 
         return max(code, await _each([batch.id for batch in found], delete_one))
 
