@@ -17,10 +17,8 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.job import Job
+from benchmarks.records import records as make_records
 from streamer.api.types import Batch, BatchPage, RequestCounts
-from streamer.emulator.lifecycle import Outcomes
-from streamer.emulator.records import Records, chunks
-from streamer.emulator.settings import Settings
 
 CODINGS = ("identity", "gzip")
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -56,11 +54,9 @@ class Bodies:
 
     def make(self, name: str, *, records: int, record_bytes: int, batches: int = 1, gzip: bool = False) -> Body:
         """Write results of `records` records of `record_bytes` on average, which `batches` batches share."""
-        writer = Records(Settings(record_bytes=record_bytes, mix="succeeded=1", seed=records))
-        pieces = writer.filled(1, records, Outcomes({"succeeded": records}))
         plain = self._results("identity", name)
         with plain.open("wb") as file:
-            file.writelines(chunks(pieces))
+            file.writelines(make_records(records, record_bytes))
         ids = [f"msgbatch_{name}x{number}" for number in range(batches)]
         for scheme in self._origins:
             for coding in CODINGS if gzip else CODINGS[:1]:
