@@ -1,20 +1,16 @@
 """One batch, from its results to its writers, until the records prove it complete.
 
-A download that breaks off is begun again; what came before is known by custom_id and not delivered twice. Attempts are
-counted against lack of progress, not against the size of the results: as long as each download brings records that no
-earlier one did, it goes on.
+A download that breaks off is begun again (`persistence` says whether and when); what came before is known by custom_id
+and not delivered twice (`intake`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from random import Random
-from typing import TypeVar
-
-import msgspec
 
 from streamer.api.client import Client
 from streamer.api.clock import Clock
@@ -22,52 +18,23 @@ from streamer.api.errors import (
     ApiError,
     AuthenticationError,
     IncompleteError,
-    SinkError,
     StreamerError,
     TransportError,
 )
-from streamer.api.retry import SPEND_LIMIT_CODES
 from streamer.api.types import Batch
+from streamer.intake import Intake
+from streamer.persistence import Persistence, may_pass
 from streamer.reconciliation import NAMED, Reconciliation
 from streamer.report import BatchReport, Observer, Outcome
 from streamer.results.accounting import Tally, Verdict, verify
-from streamer.results.block import Block, Reject
-from streamer.results.download import Begin, LongPart, Position, download
-from streamer.sinks.base import PartWriter, Sink, Writer
+from streamer.results.download import Position, download
+from streamer.sinks.base import Sink, Writer
+from streamer.sinks.guard import guarded
 from streamer.sinks.rejects import RejectFile
 
 log = logging.getLogger("streamer.delivery")
 
-T = TypeVar("T")
-
-FRUITLESS_DOWNLOADS = 8  # in a row that broke off without a new record, before the batch is given up
-CLEAN_DOWNLOADS = 3  # in a row that ended well and yet did not make the batch complete
-LONGEST_PAUSE = 60.0  # seconds between two downloads of the same results
-SURPLUS = 1000  # records above what the batch can have that are taken, to be counted, before a download is ended
-LONGEST_RECORD = 1 << 30  # bytes: hundreds of times what a model can write, so a line that does not end
 UNAUTHORIZED = 401  # the key is refused for everything, not for this batch alone
-
-
-class Persistence:
-    """Whether to download again, and when: a plain decision over what the last downloads brought."""
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._fruitless = 0
-        self._clean = 0
-
-    def pause(self, *, progressed: bool, clean: bool) -> float | None:
-        """Seconds to wait before the next download; None to give up.
-
-        Args:
-            progressed: the last download brought records that no earlier one had.
-            clean: it ended as the server meant it to.
-        """
-        self._fruitless = 0 if progressed else self._fruitless + 1
-        self._clean = 0 if progressed else self._clean + clean
-        if self._fruitless >= FRUITLESS_DOWNLOADS or self._clean >= CLEAN_DOWNLOADS:
-            return None
-        return self._random.uniform(0.0, min(LONGEST_PAUSE, 0.5 * 2.0**self._fruitless))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,25 +85,8 @@ async def deliver(
     return report
 
 
-async def _guard(doing: str, sink: object, work: Awaitable[T]) -> T:
-    """Await what a sink does; whatever it raises becomes a `SinkError` that says which sink it was."""
-    try:
-        return await work
-    except StreamerError:
-        raise
-    except Exception as error:
-        raise SinkError(f"{type(sink).__name__} failed while {doing}: {type(error).__name__}: {error}") from error
-
-
-def _passing(error: TransportError | ApiError) -> bool:
-    """Whether the same request may well succeed later, though the client has given up repeating it for now."""
-    if isinstance(error, TransportError):
-        return True
-    return (error.status in {408, 429} or error.status >= 500) and error.error_code not in SPEND_LIMIT_CODES
-
-
 async def _close(writer: Writer) -> None:
-    await _guard("closing", writer, writer.close())
+    await guarded("closing", writer, writer.close())
 
 
 class _Delivery:
@@ -150,15 +100,13 @@ class _Delivery:
         self._writers: list[Writer] = []
         self._open: list[Writer] = []  # those that no earlier run committed
         self._rejects = RejectFile(options.rejects, batch.id)
-        self._takers: list[PartWriter] = []  # of the long record that is under way
-        self._long_bytes = 0  # of it, so far
         self._position = Position()
 
     async def open(self, sinks: Sequence[Sink], stack: AsyncExitStack) -> None:
         """Open a writer for each sink; `stack` closes them, last opened first."""
         stack.push_async_callback(self._rejects.close)
         for sink in sinks:
-            writer = await _guard("opening", sink, sink.open(self._batch))
+            writer = await guarded("opening", sink, sink.open(self._batch))
             stack.push_async_callback(_close, writer)
             self._writers.append(writer)
             self._report.destinations.append(writer.destination)
@@ -194,14 +142,21 @@ class _Delivery:
             StreamerError: the results cannot be had at all, or a sink failed.
         """
         persistence = Persistence(random)
+        intake = Intake(
+            self._open,
+            only=self._options.only,
+            tally=self._tally,
+            rejects=self._rejects,
+            report=self._report,
+        )
         while True:
             before = len(self._tally)
             fault: StreamerError | None = None
             self._report.downloads += 1
             try:
-                await self._download(client)
+                await self._download(client, intake)
             except (TransportError, ApiError) as error:
-                if not _passing(error):
+                if not may_pass(error):
                     raise
                 fault = error
             self._count()
@@ -247,103 +202,20 @@ class _Delivery:
     async def commit(self) -> None:
         """Make the batch final in every sink."""
         for writer in self._open:
-            await _guard("committing", writer, writer.commit())
+            await guarded("committing", writer, writer.commit())
         if not self._report.rejected:
             await self._rejects.discard()
         self._report.outcome = Outcome.DELIVERED
 
-    async def _download(self, client: Client) -> None:
+    async def _download(self, client: Client, intake: Intake) -> None:
+        """Ask for the results once and hand on what comes."""
+        pieces = download(client, self._batch, self._position, max_record_bytes=self._options.max_record_bytes)
         try:
-            pieces = download(client, self._batch, self._position, max_record_bytes=self._options.max_record_bytes)
             async with aclosing(pieces):
                 async for piece in pieces:
-                    match piece:
-                        case Block():
-                            await self._take(piece)
-                        case Begin():
-                            await self._begin(piece)
-                        case Reject():
-                            await self._reject(piece)
-                        case LongPart():
-                            await self._take_part(piece)
-                    self._report.bytes += piece.size
-                    self._report.distinct = len(self._tally)
-                    self._check_bounds()
+                    await intake.take(piece)
         finally:
-            await self._end_parts(keep=[])
-
-    def _check_bounds(self) -> None:
-        """End a download that would fill every disk; what is beyond these bounds can never make a batch complete.
-
-        Raises:
-            IncompleteError: it brings more than any results can be.
-        """
-        most = self._report.expected + SURPLUS
-        too_many = {
-            "records": len(self._tally),
-            "records that had come before": self._tally.duplicates,
-            "records that could not be decoded": self._report.rejected,
-        }
-        what = next((f"{count:,} {name}" for name, count in too_many.items() if count > most), "")
-        if self._long_bytes > LONGEST_RECORD:
-            what = f"{self._long_bytes:,} bytes of one record"
-        if what:
-            raise IncompleteError(
-                f"{what} came and no end, but the batch has {self._report.expected:,} records; the download was ended",
-                expected=self._report.expected,
-                received=len(self._tally),
-            )
-
-    async def _begin(self, begin: Begin) -> None:
-        if begin.offset == 0:
-            self._tally.begin_pass()
-            await self._rejects.begin_pass()
-            self._report.rejected = 0
-
-    async def _take(self, block: Block) -> None:
-        fresh = self._tally.add(block.heads)
-        if fresh is not None:
-            block = block.pick(fresh)
-        only = self._options.only
-        if only is not None:
-            block = block.pick([head.result.type in only for head in block.heads])
-        for writer in self._open:
-            held = writer.held.ids
-            wanted = block.pick([head.custom_id not in held for head in block.heads]) if held else block
-            if len(wanted):
-                await _guard(f"writing {self._batch.id}", writer, writer.write(wanted))
-
-    async def _take_part(self, part: LongPart) -> None:
-        """Pass a part of a record that is too long to hold to writers that take it so."""
-        self._long_bytes = part.size if part.first else self._long_bytes + part.size
-        if part.first:
-            self._takers = [writer for writer in self._open if isinstance(writer, PartWriter)]
-        if part.custom_id is not None and part.custom_id in self._tally.ids:
-            await self._end_parts(keep=[])  # it has been delivered
-        for writer in self._takers:
-            await _guard(f"writing {self._batch.id}", writer, writer.write_part(part.data))
-        if not part.last:
-            return
-        if part.head is None:
-            await self._reject(part.reject)
-        elif whole := [type(w).__name__ for w in self._open if not isinstance(w, PartWriter)]:
-            reason = f"longer than max_record_bytes, and {whole[0]} takes whole records only"
-            await self._reject(msgspec.structs.replace(part.reject, reason=reason))
-        else:
-            head, only = part.head, self._options.only
-            fresh = self._tally.add([head]) is None
-            wanted = fresh and (only is None or head.result.type in only)
-            await self._end_parts(keep=[w for w in self._takers if wanted and head.custom_id not in w.held.ids])
-        await self._end_parts(keep=[])
-
-    async def _end_parts(self, keep: Sequence[PartWriter]) -> None:
-        takers, self._takers = self._takers, []
-        for writer in takers:
-            await _guard(f"writing {self._batch.id}", writer, writer.end_parts(keep=writer in keep))
-
-    async def _reject(self, reject: Reject) -> None:
-        self._report.rejected += 1
-        await self._rejects.add(reject)
+            await intake.end()
 
     def _count(self) -> None:
         """Bring the report up to date."""

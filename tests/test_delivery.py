@@ -14,7 +14,8 @@ import pytest
 from streamer.api.client import Client
 from streamer.api.retry import RetryPolicy
 from streamer.api.types import Batch, RequestCounts
-from streamer.delivery import CLEAN_DOWNLOADS, FRUITLESS_DOWNLOADS, Options, Persistence, deliver
+from streamer.delivery import Options, deliver
+from streamer.persistence import CLEAN_DOWNLOADS, FRUITLESS_DOWNLOADS
 from streamer.report import BatchReport, Observer, Outcome
 from streamer.results.block import Block
 from streamer.sinks import CallbackSink, FileSink, Sink
@@ -304,20 +305,6 @@ async def test_a_record_too_long_for_a_sink_that_takes_whole_ones_is_rejected(tm
     )
     assert (report.outcome, report.rejected, len(seen)) == (Outcome.INCOMPLETE, 1, 10)
     assert "CallbackWriter takes whole records only" in (tmp_path / "msgbatch_1.rejects.jsonl").read_text()
-
-
-def test_progress_resets_the_count_and_pauses_grow_but_stay_bounded() -> None:
-    persistence = Persistence(Random(1))
-    assert all(persistence.pause(progressed=True, clean=False) is not None for _ in range(100))
-    pauses = [persistence.pause(progressed=False, clean=False) for _ in range(FRUITLESS_DOWNLOADS)]
-    assert pauses[-1] is None
-    assert all(pause is not None and 0 <= pause <= 60 for pause in pauses[:-1])
-
-
-def test_clean_but_incomplete_downloads_are_given_up_sooner() -> None:
-    persistence = Persistence(Random(1))
-    pauses = [persistence.pause(progressed=False, clean=True) for _ in range(CLEAN_DOWNLOADS)]
-    assert [pause is None for pause in pauses] == [False] * (CLEAN_DOWNLOADS - 1) + [True]
 
 
 ETAG = '"v1"'

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer import delivery
+from streamer import intake
 from streamer.faults.proxy import serving
 from streamer.faults.script import Script
 from streamer.pipeline import run
@@ -104,8 +104,8 @@ async def test_records_that_were_missing_once_come_with_the_next_download(truth:
 async def test_results_without_end_are_ended(
     truth: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(delivery, "LONGEST_RECORD", 3_000_000)
-    monkeypatch.setattr(delivery, "SURPLUS", 100)
+    monkeypatch.setattr(intake, "LONGEST_RECORD", 3_000_000)
+    monkeypatch.setattr(intake, "SURPLUS", 100)
     ran = await through(truth, tmp_path, fault, max_record_bytes=100_000)
     for batch_id, body in truth.bodies.items():
         report = ran.batches[batch_id]
