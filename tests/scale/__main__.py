@@ -26,7 +26,7 @@ def main() -> None:
     args = parser.parse_args()
     say(f"seed {args.seed}")
     scenarios: list[Callable[[Path], str]] = [
-        partial(many_batches, few=20, many=500, records=200, duration=20, seed=args.seed),
+        partial(many_batches, few=20, many=500, records=200, steps=25, seed=args.seed),
         partial(long_record, size=100_000_000, seed=args.seed),
         partial(large_batch, records=100_000, record_bytes=20_000, seed=args.seed),
     ]

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import filecmp
 import http.client
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamer.emulator.process import RunningEmulator, running
 from tests.cli.command import listed
+from tests.emulated import asked
 from tests.peers.nginx import Nginx
 from tests.scale.measured import Measured, measured
 
@@ -21,31 +24,45 @@ POLL_INTERVAL = 0.2  # seconds
 CONCURRENCY = 8
 
 
-def many_batches(folder: Path, *, few: int, many: int, records: int, duration: float, seed: int) -> str:
-    """Batches that end one by one: every record of each, no request too many, memory as for a few of them."""
-    peaks = {}
-    for batches in (few, many):
-        here = folder / str(batches)
-        here.mkdir()
-        switches = {"fill": batches, "records": records, "duration": duration, "duration_spread": 0.9, "seed": seed}
-        with running(**switches, retry_after=0, mix="succeeded=0.9,errored=0.1") as emulator:
-            words = ("--all", "--concurrency", str(CONCURRENCY), "--poll-interval", str(POLL_INTERVAL))
-            run = measured(*words, cwd=here, base_url=emulator.base_url)
-            stats = emulator.stats()
-            _complete(run, batches * records)
-            asked = stats["requests"]
-            assert asked["results"] == batches
-            polls = asked["list"] + asked.get("retrieve", 0)
-            assert polls == run.report["requests"] - batches
-            # Batches due within a fifth of the interval are asked for together. A round is one page for every 1,000
-            # batches that are near each other; once only two are left, it is a request for each of them.
-            assert polls <= 2 * (1 + run.seconds / (0.8 * POLL_INTERVAL))
-            assert stats["most_downloads"] <= CONCURRENCY
-            for batch_id in listed(emulator):
-                _same(emulator, batch_id, here)
-        peaks[batches] = run.peak
-    growth = peaks[many] / peaks[few]
-    assert growth <= FLAT, peaks
+def many_batches(folder: Path, *, few: int, many: int, records: int, steps: int, seed: int) -> str:
+    """Batches that end one by one: every record of each, no request too many, memory as for a few of them.
+
+    Args:
+        folder: where files go.
+        few: batches of the run that sets the measure for memory.
+        many: batches that end one by one.
+        records: of each batch.
+        steps: times that the clock moves on, each time after the client has asked, until all have ended.
+        seed: decides records and when each batch ends.
+    """
+    settings = {"records": records, "seed": seed, "mix": "succeeded=0.9,errored=0.1"}
+    (folder / "few").mkdir()
+    with running(**settings, fill_ended=few) as emulator:
+        measure = measured("--all", cwd=folder / "few", base_url=emulator.base_url)
+    words = ("--all", "--concurrency", str(CONCURRENCY), "--poll-interval", str(POLL_INTERVAL))
+    # The clock stands still but for its steps. Batches end after 1 to 19 seconds of it.
+    times = {"speed": 1e-9, "duration": 10, "duration_spread": 0.9, "retry_after": 0}
+    with running(**settings, **times, fill=many) as emulator, ThreadPoolExecutor(1) as thread:
+        started = thread.submit(measured, *words, cwd=folder, base_url=emulator.base_url)
+        seen = 0
+        while not started.done():
+            if (polls := asked(emulator)) > seen:
+                emulator.advance(20 / steps)
+                seen = polls
+            time.sleep(POLL_INTERVAL / 10)
+        run, polls = started.result(), asked(emulator)
+        _complete(run, many * records)
+        stats = emulator.stats()
+        assert stats["requests"]["results"] == many
+        assert stats["most_downloads"] <= CONCURRENCY
+        assert run.report["requests"] == polls + many
+        # Batches due within a fifth of the interval are asked for together. A round is one page for every 1,000
+        # batches that are near each other; once only two are left, it is a request for each of them.
+        assert steps / 2 < polls <= 2 * (1 + run.seconds / (0.8 * POLL_INTERVAL))
+        for batch_id in listed(emulator):
+            _same(emulator, batch_id, folder)
+    growth = run.peak / measure.peak
+    assert growth <= FLAT, f"{run}; {few} batches: {measure}"
     return f"{many} batches: {run}, {growth:.2f} times that of {few}; {polls} polls and {many} downloads"
 
 

@@ -8,7 +8,7 @@ from tests.scale.scenarios import large_batch, long_record, many_batches
 
 
 def test_many_batches_cost_no_more_memory_than_a_few_and_no_request_too_many(tmp_path: Path) -> None:
-    many_batches(tmp_path, few=5, many=60, records=200, duration=0.8, seed=1)
+    many_batches(tmp_path, few=5, many=60, records=200, steps=8, seed=1)
 
 
 def test_a_record_of_40_mb_is_never_held_whole(tmp_path: Path) -> None:
