@@ -202,15 +202,17 @@ class Client:
     async def list(self, *, limit: int = PAGE_LIMIT) -> AsyncIterator[Batch]:
         """All batches of the workspace, newest first; `limit` is how many one request fetches."""
         after_id: str | None = None
+        seen: set[str] = set()
         while True:
             page = await self.list_page(limit=limit, after_id=after_id)
             for batch in page.data:
                 yield batch
             if not page.has_more:
                 return
-            if page.last_id is None or page.last_id == after_id:
+            if page.last_id is None or page.last_id in seen:
                 raise TransportError(f"list batches: the server says there are more but not after which ({after_id})")
             after_id = page.last_id
+            seen.add(after_id)
 
     async def cancel(self, batch_id: str) -> Batch:
         """Ask that the batch be canceled; it ends a while later and may hold results of every type."""

@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from streamer.api.errors import SinkError
+from streamer.api.errors import AuthenticationError, SinkError, TransportError
 from streamer.results.block import Reject, read_lines
 from streamer.results.framing import Lines
 from streamer.sinks.rejects import RejectFile
+from streamer.watch import watch
+from tests.api.servers import Server, batch, refusal, reply
+from tests.api.test_client import client_of
+from tests.clock import FakeClock
 
 
 def record(custom_id: str = "a", kind: str = "succeeded", model: str = "m", error: str = "") -> bytes:
@@ -105,3 +109,27 @@ async def test_rejects_of_an_earlier_download_are_replaced(tmp_path: Path) -> No
             await file.add(Reject(0, 1, "odd", b"x"))
         await file.close()
     assert len((tmp_path / "b.rejects").read_text().splitlines()) == 1
+
+
+async def test_pages_that_lead_in_a_circle_are_not_followed_for_ever() -> None:
+    pages = [
+        reply(200, {"data": [batch(f"msgbatch_{n}")], "has_more": True, "last_id": f"msgbatch_{n}"}) for n in (1, 2, 1)
+    ]
+    async with Server(pages) as server, client_of(server) as client:
+        with pytest.raises(TransportError, match="says there are more but not after which"):
+            [found async for found in client.list()]
+    assert len(server.seen) == 3
+
+
+async def test_watching_pages_that_lead_in_a_circle_goes_on_at_its_own_pace() -> None:
+    def page(n: int) -> bytes:
+        return reply(200, {"data": [batch(f"msgbatch_{n}")], "has_more": True, "last_id": f"msgbatch_{n}"})
+
+    clock = FakeClock()
+    async with Server([page(1), page(2), page(1), page(2), refusal(401)]) as server:
+        async with client_of(server, clock) as client:
+            with pytest.raises(AuthenticationError):
+                async for _ in watch(client, everything=True, clock=clock):
+                    pass
+    assert len(server.seen) in {5, 6}  # the round asks for both batches at once
+    assert clock.monotonic() >= 10  # the third page told that all of it is known, and a round's pause followed
