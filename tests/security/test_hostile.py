@@ -14,6 +14,7 @@ import pytest
 from streamer.api.errors import AuthenticationError, SinkError, TransportError
 from streamer.results.block import Reject, read_lines
 from streamer.results.framing import Lines
+from streamer.sinks.journal import Journal
 from streamer.sinks.rejects import RejectFile
 from streamer.watch import watch
 from tests.api.servers import Server, batch, refusal, reply
@@ -133,3 +134,17 @@ async def test_watching_pages_that_lead_in_a_circle_goes_on_at_its_own_pace() ->
                     pass
     assert len(server.seen) in {5, 6}  # the round asks for both batches at once
     assert clock.monotonic() >= 10  # the third page told that all of it is known, and a round's pause followed
+
+
+EVIL_NAME = """'"); DROP TABLE acknowledged; --\x00"""
+
+
+def test_names_that_are_sql_are_only_names(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "done.sqlite")
+    journal.acknowledge(EVIL_NAME, EVIL_NAME, [(EVIL_NAME, EVIL_NAME)])
+    journal.acknowledge("other", "b", [("a", "succeeded")])
+    assert journal.acknowledged(EVIL_NAME, EVIL_NAME) == {EVIL_NAME: EVIL_NAME}
+    journal.deliver(EVIL_NAME, EVIL_NAME)
+    assert journal.delivered(EVIL_NAME, EVIL_NAME) == {EVIL_NAME: 1}
+    assert journal.acknowledged("other", "b") == {"a": "succeeded"}
+    journal.close()

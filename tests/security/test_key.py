@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import ssl
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +21,8 @@ from tests.api.servers import KEY, Server, batch, reply
 from tests.api.test_client import client_of
 from tests.api.test_secrecy import read_results
 
-PEM = Path(__file__).parents[1] / "api" / "other_host.pem"
+ROOT = Path(__file__).parents[2]
+PEM = ROOT / "tests" / "api" / "other_host.pem"
 
 
 def options(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
@@ -103,3 +107,19 @@ async def test_a_server_that_speaks_only_old_tls_is_not_spoken_to() -> None:
         with pytest.raises(TransportError, match="no connection: it was closed at once"):
             await client.retrieve("msgbatch_1")
     assert server.seen == []
+
+
+def test_the_environment_of_a_test_names_no_key() -> None:
+    assert [name for name in os.environ if name.startswith("ANTHROPIC_")] == []
+
+
+def test_no_test_sees_a_key_of_the_environment() -> None:
+    env = os.environ | {
+        "ANTHROPIC_API_KEY": "a-person's",
+        "ANTHROPIC_AUTH_TOKEN": "x",
+        "ANTHROPIC_BASE_URL": "https://x",
+    }
+    test = f"{Path(__file__).relative_to(ROOT)}::{test_the_environment_of_a_test_names_no_key.__name__}"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert "1 passed" in done.stdout, done.stdout
