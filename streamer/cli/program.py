@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from streamer.cli.descriptors import open_missing
 from streamer.cli.exits import Exit, Interrupted
 from streamer.cli.output import forget_stdout, say, stdout_failed
+from streamer.cli.parser import make_parser
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -27,8 +28,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the words after `streamer`; those of the process by default.
     """
-    from streamer.cli.parser import make_parser  # here, as `python -m streamer.cli.serve` must not find it imported
-
     open_missing()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows its number instead

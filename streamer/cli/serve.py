@@ -4,48 +4,35 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import stat
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from streamer.cli.exits import Exit, Interrupted
 from streamer.cli.loop import run_async
+from streamer.cli.options import Subparsers, add_command
 from streamer.cli.output import say
 from streamer.emulator.settings import Settings
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-STDIN = 0  # its descriptor
-
-DESCRIPTION = """\
+DESCRIPTION = """
 A local server that behaves as the Message Batches API does: create, retrieve, list, results, cancel, delete.
 No key and no network are needed: any key that is not a real one will do.
+
+Not of the API: GET /_emulator/stats counts what was asked; POST /_emulator/advance {"seconds": n} moves the clock.
 """
 
-EXAMPLES = """\
-examples:
+EXAMPLES = """
   streamer serve --port 8123 --speed 100         batches end after about a second
   streamer serve --fill 20 --records 500         a workspace with 20 batches about to end
   streamer serve --fill-ended 1 --records 100000 --record-bytes 20000     2 GB of results
   streamer serve --fill 5 --fault results:rst@random,p=0.2      see python -m streamer.faults --help
   curl -s http://127.0.0.1:8123/v1/messages/batches -H 'x-api-key: test' -H 'anthropic-version: 2026-10-21'
-
-Not of the API: GET /_emulator/stats counts what was asked; POST /_emulator/advance {"seconds": n} moves the clock.
 """
 
 
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
-    parser = subparsers.add_parser(
-        "serve",
-        help="run the emulator: a faithful local Message Batches API",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    about = "run the emulator: a faithful local Message Batches API"
+    parser = add_command(subparsers, "serve", about, description=DESCRIPTION, examples=EXAMPLES)
     add_switches(parser)
     parser.set_defaults(handler=handler)
 
@@ -92,49 +79,18 @@ def handler(args: argparse.Namespace) -> int:
         return Exit.USAGE
 
 
-def _is_pipe(descriptor: int) -> bool:
-    try:
-        mode = os.fstat(descriptor).st_mode
-    except OSError:  # it is closed
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
-
-
-class _Closing(asyncio.Protocol):
-    """Notices the end of standard input."""
-
-    def __init__(self, ended: asyncio.Event) -> None:
-        self._ended = ended
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody holds the other end any more."""
-        self._ended.set()
-
-
 async def _serve(settings: Settings, *, as_json: bool, bound: bool) -> int:
+    from streamer.child import ready, watch_stdin
     from streamer.emulator.server import serving
 
     ended = asyncio.Event()
     if bound:
-        if not _is_pipe(STDIN):
-            say("--until-stdin-closes needs a pipe as standard input")
+        try:
+            await watch_stdin(ended)
+        except ValueError as error:
+            say(str(error))
             return Exit.USAGE
-        # A copy, as libuv aborts the process rather than close standard input itself.
-        stdin = os.fdopen(os.dup(STDIN), "rb", buffering=0)
-        await asyncio.get_running_loop().connect_read_pipe(lambda: _Closing(ended), stdin)
     async with serving(settings) as base_url:
-        ready = json.dumps({"base_url": base_url, "pid": os.getpid()})
-        print(ready if as_json else f"streamer emulator listening on {base_url}", flush=True)
+        print(ready(base_url) if as_json else f"streamer emulator listening on {base_url}", flush=True)
         await ended.wait()  # a signal cancels this
     return Exit.COMPLETE
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command on its own: what `python -m streamer.cli.serve` runs."""
-    parser = argparse.ArgumentParser(prog="streamer serve", description=DESCRIPTION)
-    add_switches(parser)
-    return handler(parser.parse_args(argv))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

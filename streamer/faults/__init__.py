@@ -5,5 +5,5 @@ Batches, lists and results come from the upstream, usually `streamer serve`; a s
 count, chance and seed what is done to which answer. `streamer.faults.process.running` is the way in for tests; the
 README beside this file has the grammar and all faults.
 
-It imports nothing else of this package, and works in front of any server of the API.
+It imports nothing of the library, and works in front of any server of the API.
 """

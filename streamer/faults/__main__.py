@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
 import signal
 import sys
 from collections.abc import Sequence
 
+from streamer.child import ready, watch_stdin
 from streamer.faults.kinds import described
 from streamer.faults.proxy import STATS_PATH, serving
 from streamer.faults.script import TARGETS, Script
@@ -62,30 +61,16 @@ def _fail(message: str) -> int:
     return 2
 
 
-class _Closing(asyncio.Protocol):
-    """Notices the end of standard input."""
-
-    def __init__(self, stop: asyncio.Event) -> None:
-        self._stop = stop
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody holds the other end any more."""
-        self._stop.set()
-
-
 async def _serve(upstream: str, script: Script, port: int, *, as_json: bool, bound: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     if bound:
-        try:
-            await loop.connect_read_pipe(lambda: _Closing(stop), sys.stdin)
-        except ValueError:
-            raise ValueError("--until-stdin-closes needs a pipe as standard input") from None
+        await watch_stdin(stop)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with serving(upstream, script, port=port) as base_url:
-        ready = json.dumps({"base_url": base_url, "pid": os.getpid()})
-        sys.stdout.write((ready if as_json else f"faults before {upstream} listening on {base_url}") + "\n")
+        line = ready(base_url) if as_json else f"faults before {upstream} listening on {base_url}"
+        sys.stdout.write(line + "\n")
         sys.stdout.flush()
         await stop.wait()
 

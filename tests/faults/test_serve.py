@@ -23,7 +23,7 @@ def test_the_emulator_damages_its_own_answers() -> None:
 
 def test_a_fault_that_cannot_be_read_is_one_line_and_exit_code_2() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "streamer.cli.serve", "--fault", "finn@50%"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "streamer", "serve", "--fault", "finn@50%"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "fault 'finn@50%': no fault is called 'finn'; known faults: big_header, " in done.stderr
@@ -31,6 +31,6 @@ def test_a_fault_that_cannot_be_read_is_one_line_and_exit_code_2() -> None:
 
 def test_the_help_tells_of_the_switch() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "streamer.cli.serve", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "streamer", "serve", "--help"], capture_output=True, text=True, check=True
     )
     assert "results:fin@50%,p=0.2" in done.stdout
