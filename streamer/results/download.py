@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from streamer.results import encoding
 from streamer.results.block import Block, Reject, read_lines
 from streamer.results.framing import Framer, Lines, Part
 from streamer.results.longrecord import LongRecordReader
+from streamer.results.unpacking import decoded
 
 if TYPE_CHECKING:
     from streamer.api.client import Client
@@ -120,14 +121,13 @@ async def download(
         decoder = encoding.decoder(body.headers.get("Content-Encoding"))
         framer = Framer(max_record_bytes, start=start)
         reader = _Reader(batch.id)
-        async for raw in body:
-            for data in decoder.feed(raw):
+        async with aclosing(decoded(body, decoder)) as pieces:
+            async for data in pieces:
                 for framed in framer.feed(data):
                     for piece in reader.read(framed):
                         yield piece
                     if isinstance(framed, Lines):
                         position.offset = framed.offset + len(framed.data)
-        decoder.finish()
         for framed in framer.close():
             for piece in reader.read(framed):
                 yield piece

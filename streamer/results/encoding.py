@@ -21,7 +21,13 @@ _WINDOW_LOG = 23  # 8 MB, the most that a zstd content encoding may ask for (RFC
 
 
 class Decoder:
-    """Decodes one body of the identity encoding: what comes in goes out."""
+    """Decodes one body of the identity encoding: what comes in goes out.
+
+    Attributes:
+        works: decoding takes time, so it is better done beside the event loop.
+    """
+
+    works = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The decoded bytes that `data`, the next bytes of the body, gives; in pieces of bounded size.
@@ -80,6 +86,8 @@ class _GzipMember:
 
 class _Compressed(Decoder):
     """Decodes a body of gzip members or zstd frames, one after another."""
+
+    works = True
 
     def __init__(self, name: str, begin: Callable[[], _Stream], error: type[Exception]) -> None:
         self._name = name
