@@ -11,13 +11,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from streamer.api.clock import Clock
 from streamer.api.errors import NotFoundError, ResultsError, StreamerError
-
-if TYPE_CHECKING:
-    from streamer.api.clock import Clock
-    from streamer.api.types import Batch
+from streamer.api.types import Batch
 
 log = logging.getLogger("streamer.watch")
 

@@ -11,10 +11,9 @@ way, whatever else the workspace holds.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from streamer.api.types import BatchPage
+from streamer.api.types import BatchPage
 
 PAGE_LIMIT = 1000  # batches an answer of the list endpoint holds at most
 FEW = 2  # so few batches of unknown place are asked for one by one

@@ -11,8 +11,8 @@ import logging
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING
 
+from streamer.api.client import Client, Polled
 from streamer.api.clock import Clock, SystemClock
 from streamer.api.errors import (
     ApiError,
@@ -22,12 +22,9 @@ from streamer.api.errors import (
     TransportError,
 )
 from streamer.api.types import Batch, BatchPage
+from streamer.report import Observer
 from streamer.roster import POLL_INTERVAL, Ended, Lost, Roster
 from streamer.sweep import PAGE_LIMIT, Page, Single, Sweep
-
-if TYPE_CHECKING:
-    from streamer.api.client import Client, Polled
-    from streamer.report import Observer
 
 log = logging.getLogger("streamer.watch")
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import msgspec
 
 from streamer.api.errors import ApiError, AuthenticationError, NotFoundError, RateLimitError
 from streamer.api.retry import SPEND_LIMIT_CODES, Failure, retry_after, should_retry
 from streamer.api.types import ErrorResponse
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
 
 SHOWN_CHARACTERS = 300  # of a server's own message
 SHOWN_BODY_BYTES = 200  # of a body that is not the API's

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from streamer.api.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
 
 PART_BYTES = 1 << 20  # large enough to cost nothing per part, small enough not to hold up the loop
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from random import Random
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
+
+import aiohttp
 
 from streamer.api.body import RequestBody, encode_requests
 from streamer.api.clock import Clock, SystemClock
@@ -17,11 +20,6 @@ from streamer.api.origin import DEFAULT_BASE_URL, BaseUrl, checked_trusted_hosts
 from streamer.api.retry import Operation, RetryPolicy
 from streamer.api.transport import Lane, ResultsBody, Timeouts, Transport
 from streamer.api.types import Batch, BatchPage, DeletedBatch
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-
-    import aiohttp
 
 __all__ = ["Client", "Polled", "ResultsBody"]
 

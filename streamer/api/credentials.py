@@ -6,12 +6,10 @@ header value prints as `****` too, because frames of the HTTP library hold it an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Mapping
+from typing import NoReturn
 
 from streamer.api.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MASK = "****"
 NO_KEY = (

@@ -7,12 +7,17 @@ into a request.
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from random import Random
+from typing import Generic, TypeVar
 
 import msgspec
 
 from streamer.api.answer import Answer, api_error, body_shown, failure_of
+from streamer.api.body import RequestBody
+from streamer.api.clock import Clock
+from streamer.api.credentials import Credentials
 from streamer.api.errors import (
     NotResultsError,
     OutcomeUnknownError,
@@ -20,20 +25,10 @@ from streamer.api.errors import (
     TransportError,
     UntrustedHostError,
 )
-from streamer.api.origin import Destination, destination
+from streamer.api.limiter import RateLimiter
+from streamer.api.origin import BaseUrl, Destination, destination
 from streamer.api.retry import Failure, Operation, RetryPolicy, decide, retry_after, took_no_effect
-from streamer.api.transport import Lane, Lost, Response, ResultsBody
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
-    from random import Random
-
-    from streamer.api.body import RequestBody
-    from streamer.api.clock import Clock
-    from streamer.api.credentials import Credentials
-    from streamer.api.limiter import RateLimiter
-    from streamer.api.origin import BaseUrl
-    from streamer.api.transport import Transport
+from streamer.api.transport import Lane, Lost, Response, ResultsBody, Transport
 
 T = TypeVar("T")
 

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urldefrag, urlencode, urljoin, urlsplit
 
 from streamer.api.errors import ConfigurationError, UntrustedHostError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 BATCHES_PATH = "/v1/messages/batches"

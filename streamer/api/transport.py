@@ -1,4 +1,4 @@
-"""HTTP, and the only file that knows aiohttp: requests out, answers in, every failure turned into plain data.
+"""HTTP, and the only file that uses aiohttp: requests out, answers in, every failure turned into plain data.
 
 What aiohttp raises may hold the whole request in its attributes and its traceback, so no exception of it leaves this
 file, not even as the context of another: each is turned into text first and the handler is left before raising.
@@ -7,23 +7,20 @@ file, not even as the context of another: each is turned into text first and the
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from streamer.api.answer import Answer, safe_text
+from streamer.api.body import RequestBody
+from streamer.api.clock import Clock
 from streamer.api.errors import ConfigurationError, TransportError
 from streamer.api.throughput import Throughput
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-
-    from streamer.api.body import RequestBody
-    from streamer.api.clock import Clock
 
 READ_BUFFER_BYTES = 1 << 16  # per connection; larger ones gain no speed and cost memory with hundreds of them
 CONNECTIONS_FOR_CONTROL = 100

@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from sys import intern
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from streamer.api.types import RESULT_TYPES, RequestCounts
+from streamer.results.record import Head, HeadUsage
 
 NAMED = 100  # duplicates that are named; the others are counted
-
-if TYPE_CHECKING:
-    from streamer.results.record import Head, HeadUsage
 
 
 class Tokens(msgspec.Struct):

@@ -18,12 +18,10 @@ says what to do; anything else is reported with its type.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from streamer.api.types import Batch
-    from streamer.results.accounting import Tally
-    from streamer.results.block import Block
+from streamer.api.types import Batch
+from streamer.results.accounting import Tally
+from streamer.results.block import Block
 
 
 class Writer(ABC):

@@ -6,21 +6,18 @@ import asyncio
 import importlib
 import inspect
 import threading
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 from streamer.api.errors import ConfigurationError, SinkError
+from streamer.api.types import Batch
 from streamer.results.accounting import Tally
+from streamer.results.block import Block
 from streamer.results.record import Record
 from streamer.sinks.base import Sink, Writer
 from streamer.sinks.per import Per, check_per, units
 from streamer.sinks.threads import Lane, Threads
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from streamer.api.types import Batch
-    from streamer.results.block import Block
 
 YIELD_EVERY = 64  # records: an async function that never waits must not hold up the loop for a whole block
 

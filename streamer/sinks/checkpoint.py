@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
 
 from streamer.api.errors import SinkError
+from streamer.api.types import Batch
 from streamer.results.accounting import Tally
+from streamer.results.block import Block
 from streamer.sinks.base import Sink, Writer
 from streamer.sinks.journal import Journal
 from streamer.sinks.threads import Lane, Threads
-
-if TYPE_CHECKING:
-    import os
-
-    from streamer.api.types import Batch
-    from streamer.results.block import Block
 
 
 class CheckpointedSink(Sink):

@@ -25,9 +25,9 @@ import json
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -36,9 +36,6 @@ from streamer.api.types import Batch
 from streamer.results.block import Block
 from streamer.results.record import Head
 from streamer.sinks.base import PartWriter, Sink, Writer
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
 
 RECORDS = 60  # of the batch that most tests deliver
 PER_BLOCK = 7  # so that the last block is not a full one

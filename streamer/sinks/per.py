@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
 
 from streamer.api.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from streamer.results.block import Block
-    from streamer.results.record import Record
+from streamer.results.block import Block
+from streamer.results.record import Record
 
 Per: TypeAlias = Literal["record", "block"]
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from streamer.api.errors import ConfigurationError
+from streamer.api.types import Batch
 from streamer.results.accounting import Tally
+from streamer.results.block import Block
 from streamer.sinks.base import Sink, Writer
 from streamer.sinks.per import Per, check_per, units
-
-if TYPE_CHECKING:
-    from streamer.api.types import Batch
-    from streamer.results.block import Block
 
 
 class QueueSink(Sink):

@@ -11,17 +11,15 @@ import base64
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import msgspec
 
 from streamer.api.errors import SinkError
+from streamer.results.block import Reject
 from streamer.sinks.partfile import cannot_use, cannot_write, make_directories
 from streamer.sinks.template import Template
 from streamer.sinks.threads import Lane, Threads
-
-if TYPE_CHECKING:
-    from streamer.results.block import Reject
 
 PIECE = 3 << 16  # bytes encoded at once; a multiple of 3, so that the pieces of base64 make one
 

@@ -7,16 +7,12 @@ loop in the other thread must get its turn.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from streamer.results.block import read_lines
 from streamer.results.framing import Framer, Lines, Part
 from streamer.results.longrecord import LongRecordReader
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from streamer.results.record import Head
+from streamer.results.record import Head
 
 CHUNK = 256 * 1024  # bytes
 

@@ -7,19 +7,16 @@ import select
 import stat
 import tempfile
 import threading
+from collections.abc import Callable
 from functools import partial
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from streamer.api.errors import SinkError
+from streamer.api.types import Batch
 from streamer.results.accounting import Tally
+from streamer.results.block import Block
 from streamer.sinks.base import PartWriter, Sink
 from streamer.sinks.threads import Lane, Threads
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from streamer.api.types import Batch
-    from streamer.results.block import Block
 
 PATIENCE = 0.1  # seconds after which a thread that waits for a slow reader looks whether it should stop
 GRACE = 0.5  # seconds that a slow reader is given to take the rest of a record when we stop
