@@ -47,6 +47,7 @@ class Intake:
         self._doing = f"writing {report.batch_id}"
         self._takers: list[PartWriter] = []  # of the long record that is under way
         self._long_bytes = 0  # of it, so far
+        self._known = False  # whether it has been delivered, by the custom_id that came first in it
 
     async def take(self, piece: Begin | Block | Reject | LongPart) -> None:
         """Take the next piece of a download.
@@ -95,9 +96,12 @@ class Intake:
         """Pass a part of a record that is too long to hold to writers that take it so."""
         self._long_bytes = part.size if part.first else self._long_bytes + part.size
         if part.first:
-            self._takers = [writer for writer in self._writers if isinstance(writer, PartWriter)]
+            self._takers, self._known = [], False
         if part.custom_id is not None and part.custom_id in self._tally.ids:
-            await self._end_parts(keep=[])  # it has been delivered
+            await self._end_parts(keep=[])  # those that took parts of it; it has been delivered
+            self._known = True
+        elif part.first:
+            self._takers = [writer for writer in self._writers if isinstance(writer, PartWriter)]
         for writer in self._takers:
             await guarded(self._doing, writer, writer.write_part(part.data))
         if not part.last:
@@ -107,6 +111,8 @@ class Intake:
         elif whole := [type(w).__name__ for w in self._writers if not isinstance(w, PartWriter)]:
             reason = f"longer than max_record_bytes, and {whole[0]} takes whole records only"
             await self._reject(msgspec.structs.replace(part.reject, reason=reason))
+        elif self._known and part.head.custom_id not in self._tally.ids:
+            await self._reject(msgspec.structs.replace(part.reject, reason="it has two custom_ids"))
         else:
             head, only = part.head, self._only
             fresh = self._tally.add([head]) is None

@@ -115,11 +115,13 @@ class FileWriter(PartWriter):
     async def end_parts(self, *, keep: bool) -> None:
         """End the long record; when it is not kept the file is as it was before it."""
         start, self._long_from = self._long_from, None
+        if start is None:
+            return  # no part of it came, and what is waiting are records before it
         if keep:
             await self._take(b"\n")
             return
         self._forget_waiting()
-        if start is not None and start < self._size:
+        if start < self._size:
             await self._do(methodcaller("truncate", start))
             self._size = start
 
