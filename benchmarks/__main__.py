@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -85,6 +86,7 @@ def _measure(arguments: argparse.Namespace) -> Results:
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, write; returns the exit code: 1 when `--compare` finds something worse."""
     arguments = _arguments(argv)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the server ends with us
     begun = time.monotonic()
     results = _measure(arguments)
     print(*(f"{name}: {value}" for name, value in results.machine.items()), sep="\n")
