@@ -18,7 +18,7 @@ class Entrant(msgspec.Struct, frozen=True, kw_only=True):
         kind: what it does with each record.
         target: `module:callable`.
         ours: it is a way through this library.
-        slow: so slow that it is given a tenth of the bytes; rates stay comparable.
+        slow: so slow that it is given a twentieth of the records; rates stay comparable.
         needs: commands and modules without which it cannot run.
     """
 

@@ -8,7 +8,7 @@ from benchmarks.results import Row
 from benchmarks.scenarios import Stage
 
 SIZES = {"500 B": (500, 100_000), "2 KB": (2_000, 100_000), "20 KB": (20_000, 16_000), "1 MB": (1_000_000, 320)}
-SLOW_SHARE = 10  # slow contenders get the first tenth as a batch of its own
+SLOW_SHARE = 20  # slow contenders get a batch of a twentieth of the records
 QUICK = (COPY, HEADS, TYPED, CURL_FILE)  # for sizes other than 2 KB, where a quick run asks only for the shape
 
 
