@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DRAWING_SECONDS = 0.25  # drawing takes some 0.5 ms a row, so a fiftieth of a core
 PLAIN_SECONDS = 5.0
 ROWS = 15  # batches shown: more would cost time and say nothing
+TOTALS_LINES = 3  # kept free for the totals, which are never cut off: on a narrow terminal they wrap
+BAR = 16  # columns: with it a row of 100,000 records fits into 80
 
 
 @asynccontextmanager
@@ -36,7 +38,7 @@ async def shown(board: Board, *, on: bool) -> AsyncIterator[None]:
         except ImportError:
             ticking = _tick(PLAIN_SECONDS, lambda: say(board.totals(datetime.now(UTC))))
         else:
-            ticking = _tick(DRAWING_SECONDS, lambda: live.update(_drawing(board), refresh=True))
+            ticking = _tick(DRAWING_SECONDS, lambda: live.update(_drawing(board, live.console.height), refresh=True))
         task = asyncio.create_task(ticking, name="streamer progress")
         try:
             yield
@@ -63,7 +65,7 @@ def _live(board: Board) -> AbstractContextManager[Live]:
 
     console = Console(file=sys.stderr, highlight=False)
     return Live(
-        _drawing(board),
+        _drawing(board, console.height),
         console=console,
         auto_refresh=False,
         transient=True,
@@ -72,19 +74,19 @@ def _live(board: Board) -> AbstractContextManager[Live]:
     )
 
 
-def _drawing(board: Board) -> Group:
+def _drawing(board: Board, height: int) -> Group:
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
-    for report in board.busiest(ROWS):
+    for report in board.busiest(min(ROWS, max(0, height - TOTALS_LINES))):
         table.add_row(
-            Text(escaped(report.batch_id)),
-            ProgressBar(total=max(report.expected, 1), completed=report.distinct, width=20),
-            Text(f"{report.distinct:,}/{report.expected:,} records", justify="right"),
-            Text(size(report.bytes), justify="right"),
+            Text(escaped(report.batch_id), no_wrap=True, overflow="ellipsis"),
+            ProgressBar(total=max(report.expected, 1), completed=report.distinct, width=BAR),
+            Text(f"{report.distinct:,}/{report.expected:,}", justify="right", no_wrap=True),
+            Text(size(report.bytes), justify="right", no_wrap=True),
         )
     rows = [table] if table.row_count else []
     return Group(*rows, Text(board.totals(datetime.now(UTC)), style="bold"))

@@ -28,17 +28,19 @@ def summary(report: RunReport, targets: Sequence[str]) -> list[str]:
             line += f", {outcomes[outcome]:,} {'still ' * (outcome in _UNFINISHED)}{outcome}"
     lines = [line]
     types = by_type(report.records)
-    lines.append(f"{plural(sum(report.records.values()), 'record')}{f' ({types})' if types else ''}")
+    line = f"{plural(sum(report.records.values()), 'record')}{f' ({types})' if types else ''}"
+    # Types are counted when a download ends, so of a batch that still streams only the number is known.
+    if streaming := sum(b.distinct for b in report.batches if b.outcome is Outcome.STREAMING and not b.records):
+        line += f", and {streaming:,} of batches still streaming"
+    lines.append(line)
     if report.missing:
         named = ", ".join(escaped(custom_id) for custom_id in report.missing_ids[:3])
         more = ", ..." if report.missing > len(report.missing_ids[:3]) else ""
         lines.insert(0, f"{plural(report.missing, 'request')} without an answer: {named}{more}")
     for model, tokens in report.usage.items():
         read, written = tokens.cache_read, tokens.cache_write_5m + tokens.cache_write_1h
-        lines.append(
-            f"{model}: {tokens.input:,} input tokens, {read:,} read from and {written:,} written to the cache, "
-            f"{tokens.output:,} output tokens"
-        )
+        cached = f"{read:,} read from and {written:,} written to the cache, " if read or written else ""
+        lines.append(f"{model}: {tokens.input:,} input tokens, {cached}{tokens.output:,} output tokens")
     lines.append(
         f"{size(report.bytes)} of results in {span(report.seconds)}, {plural(report.requests, 'request')}, "
         f"{plural(report.retries, 'retry')}"

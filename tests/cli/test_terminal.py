@@ -71,7 +71,7 @@ def test_progress_is_drawn_and_a_summary_follows(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 4  # the drawing leaves stdout alone
     assert "\x1b" not in done.stdout
-    assert re.search(rf"{oldest}.*/60 records", it.shown)
+    assert re.search(rf"{oldest}.*/60\b", it.shown)
     assert "2 waiting, 1 streaming, 0 done, 0 failed" in it.shown
     assert "first expires in 23 h" in it.shown
     assert "\x1b[?25h" in it.shown  # the cursor is back
@@ -104,6 +104,19 @@ def test_ctrl_c_at_a_terminal_is_acknowledged_at_once_and_the_cursor_comes_back(
     assert "\x1b[?25h" in it.shown
     assert " batches delivered" in it.shown
     assert it.shown.rstrip().endswith("streamer: interrupted; run the same command again to go on")
+
+
+def test_who_interrupts_a_download_is_told_what_came(tmp_path: Path) -> None:
+    switches = {"fill_ended": 1, "records": 2000, "results_rate": 200_000}
+    with running(**switches) as emulator, Seen("run", "--all", cwd=tmp_path, base_url=emulator.base_url) as it:
+        it.read_until("0 waiting, 1 streaming, 0 done, 0 failed, [1-9][0-9]* records")
+        it.process.send_signal(signal.SIGINT)
+        it.read_until(NEVER)
+        assert it.done.returncode == 130
+    [part] = (tmp_path / "results").iterdir()
+    told = re.search(r"0 records, and ([0-9,]+) of batches still streaming", it.shown)
+    assert told is not None
+    assert 0 < int(told[1].replace(",", "")) <= len(part.read_bytes().splitlines())
 
 
 def test_a_retry_is_told_to_who_waits_at_a_terminal(tmp_path: Path) -> None:
