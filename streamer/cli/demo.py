@@ -54,9 +54,12 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 def handler(args: argparse.Namespace) -> int:
     """Run the emulator around the main job."""
+    from streamer.api.errors import ConfigurationError
     from streamer.cli.loop import run_async
     from streamer.emulator.process import running
 
+    if Path(args.to).exists() and not Path(args.to).is_dir():
+        raise ConfigurationError(f"--to {args.to} is no directory; name one, it is made if it is not there")
     switches: dict[str, Any] = {
         "seed": Random().randrange(1 << 32),  # noqa: S311 - new ids for new batches, no secret
         "speed": SPEED,
@@ -98,7 +101,9 @@ async def _demo(args: argparse.Namespace, emulator: RunningEmulator) -> int:
                 rejects=str(Path(args.to) / "{batch_id}.rejects.jsonl"),
                 observer=board,
             )
-    print("\n".join([*summary(report, [template]), "", *ways_to_look(Path(report.batches[0].destinations[0]))]))
+    print("\n".join(summary(report, [template])))
+    if report.complete:
+        print("", *ways_to_look(Path(report.batches[0].destinations[0])), sep="\n")
     return Exit.COMPLETE if report.complete else Exit.INCOMPLETE
 
 

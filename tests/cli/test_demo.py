@@ -6,8 +6,9 @@ import json
 import shlex
 import subprocess
 from collections import Counter
+from pathlib import Path
 
-from tests.cli.command import Started
+from tests.cli.command import Started, streamer
 
 
 def test_the_demo_delivers_20_batches_with_records_of_every_type(demo: Started) -> None:
@@ -37,3 +38,11 @@ def test_the_demo_leaves_no_emulator_behind(demo: Started) -> None:
     pid = shlex.split(demo.done.stderr)[demo.done.stderr.split().index("process") + 1].rstrip(",")
     listing = subprocess.run(["ps", "-o", "args=", "-p", pid], capture_output=True, text=True, check=False)
     assert "streamer" not in listing.stdout
+
+
+def test_a_file_where_the_demo_would_write_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    done = streamer("demo", "--to", "taken", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "streamer: --to taken is no directory; name one, it is made if it is not there\n"
+    assert (tmp_path / "taken").read_text() == "mine"
