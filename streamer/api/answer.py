@@ -148,7 +148,7 @@ def _hint(status: int, code: str, key_source: str) -> str:
     if status == 403:
         return f"the key in {key_source} may not do this; ask the workspace's administrator"
     if status == 404:
-        return "check the id, and that the key is of the batch's workspace"
+        return "check the id, the base URL (it ends before /v1), and that the key is of the batch's workspace"
     if code in SPEND_LIMIT_CODES:
         return "the spend limit is reached: raise it or wait until it is reset"
     if 300 <= status < 400:

@@ -181,7 +181,8 @@ def callback_target(rest: str) -> CallbackSink:
         function: Any = importlib.import_module(module_name)
     except ImportError as error:
         raise ConfigurationError(
-            f"callback:{rest}: the module cannot be imported ({error}); install it, or put its directory on PYTHONPATH"
+            f"callback:{rest}: the module cannot be imported ({error}); install it, or put its directory on PYTHONPATH "
+            "(`export PYTHONPATH=.` for this one)"
         ) from error
     for name in path.split("."):
         try:

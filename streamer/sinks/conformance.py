@@ -14,7 +14,7 @@
         def delivered(self, batch_id):
             return [record for record in read_back(self.path, batch_id)]
 
-Needs pytest and pytest-asyncio; nothing else of streamer imports this module.
+Needs pytest and pytest-asyncio (any mode); nothing else of streamer imports this module.
 """
 # ruff: noqa: D102, S101 - these are tests: each name says the fact, and asserts are what they are made of
 
@@ -66,7 +66,7 @@ class SinkConformance(ABC):
 
     @abstractmethod
     def delivered(self, batch_id: str) -> list[bytes]:
-        """The raw records of a batch that people see, without their newlines."""
+        """The raw records of a batch that people see, in the order they were written, without their newlines."""
 
     async def test_records_arrive_with_their_own_bytes(self) -> None:
         records = make_records("msgbatch_bytes", RECORDS)

@@ -53,9 +53,11 @@ class Template:
                     f"the file template {text!r} has a field other than {{batch_id}}; that is the only one"
                 )
         if not fields:
+            place = Path(text)
+            example = place.with_stem(place.stem + "-{batch_id}") if place.suffix else place / "{batch_id}.jsonl"
             raise ConfigurationError(
                 f"the file template {text!r} has no {{batch_id}}, so several batches would overwrite each other; "
-                f"write e.g. {str(Path(text) / '{batch_id}.jsonl')!r}"
+                f"write e.g. {str(example)!r}"
             )
         if text.endswith("/"):
             raise ConfigurationError(f"the file template {text!r} names a directory; add e.g. 'results.jsonl'")

@@ -50,7 +50,7 @@ def test_the_id_may_be_in_a_directory_and_more_than_once() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("results.jsonl", "several batches would overwrite each other"),
+        ("results.jsonl", "several batches would overwrite each other; write e.g. 'results-{batch_id}.jsonl'"),
         ("results/", "'results/{batch_id}.jsonl'"),
         ("", "'{batch_id}.jsonl'"),
         ("results/{date}.jsonl", "other than {batch_id}"),
