@@ -24,9 +24,9 @@ from streamer.api.errors import (
 from streamer.api.types import Batch
 from streamer.intake import Intake
 from streamer.persistence import Persistence, may_pass
-from streamer.reconciliation import NAMED, Reconciliation
+from streamer.reconciliation import Reconciliation
 from streamer.report import BatchReport, Observer, Outcome
-from streamer.results.accounting import Tally, Verdict, verify
+from streamer.results.accounting import NAMED, Tally, Verdict, verify
 from streamer.results.download import Position, download
 from streamer.sinks.base import Sink, Writer
 from streamer.sinks.guard import guarded

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-NAMED = 100  # ids that are named in a report; the others are counted
+from streamer.results.accounting import NAMED
 
 
 class Reconciliation:

@@ -13,9 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from streamer.api.types import BatchPage
+from streamer.api.types import PAGE_LIMIT, BatchPage
 
-PAGE_LIMIT = 1000  # batches an answer of the list endpoint holds at most
 FEW = 2  # so few batches of unknown place are asked for one by one
 FAR = 10 * PAGE_LIMIT  # places that cannot share a page
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import timedelta
 from random import Random
 
-from streamer.api.client import Client, Polled
+from streamer.api.client import Client
 from streamer.api.clock import Clock, SystemClock
 from streamer.api.errors import (
     ApiError,
@@ -21,16 +21,16 @@ from streamer.api.errors import (
     NotFoundError,
     TransportError,
 )
-from streamer.api.types import Batch, BatchPage
+from streamer.api.exchange import Polled
+from streamer.api.types import PAGE_LIMIT, Batch, BatchPage
 from streamer.report import Observer
 from streamer.roster import POLL_INTERVAL, Ended, Lost, Roster
-from streamer.sweep import PAGE_LIMIT, Page, Single, Sweep
+from streamer.sweep import Page, Single, Sweep
 
 log = logging.getLogger("streamer.watch")
 
 PATIENCE = 3600.0  # seconds without any usable answer after which watching is given up
 SIMULTANEOUS = 8  # requests of one round under way at once
-
 OLDEST_IN_PROGRESS = timedelta(hours=25)  # a batch expires after 24 hours
 
 Answer = BatchPage | Batch | ApiError | TransportError | ConfigurationError

@@ -7,8 +7,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.api.types import Batch, BatchPage
-from streamer.sweep import PAGE_LIMIT, Page, Single, Sweep
+from streamer.api.types import PAGE_LIMIT, Batch, BatchPage
+from streamer.sweep import Page, Single, Sweep
 
 
 class Workspace:

@@ -19,11 +19,8 @@ from streamer.api.limiter import RateLimiter
 from streamer.api.origin import DEFAULT_BASE_URL, BaseUrl, checked_trusted_hosts, results_destination
 from streamer.api.retry import Operation, RetryPolicy
 from streamer.api.transport import Lane, ResultsBody, Timeouts, Transport
-from streamer.api.types import Batch, BatchPage, DeletedBatch
+from streamer.api.types import PAGE_LIMIT, Batch, BatchPage, DeletedBatch
 
-__all__ = ["Client", "Polled", "ResultsBody"]
-
-PAGE_LIMIT = 1000  # batches in one answer of the list endpoint, at most
 PAGE_BYTES = 8 << 20  # a batch is some 600 bytes, so ten times a full page
 
 
@@ -60,9 +57,10 @@ class Client:
         ConfigurationError: no key, a key that cannot be one, or a base URL that cannot be used.
 
     Example:
-        async with Client() as client:
-            batch = await client.create([{"custom_id": "a", "params": {...}}])
-            batch = await client.retrieve(batch.id)
+        >>> async def main(requests: list[dict[str, Any]]) -> None:
+        ...     async with Client() as client:
+        ...         batch = await client.create(requests)
+        ...         print(await client.retrieve(batch.id))
     """
 
     def __init__(
@@ -178,7 +176,17 @@ class Client:
     async def list_page(
         self, *, limit: int = PAGE_LIMIT, after_id: str | None = None, before_id: str | None = None
     ) -> BatchPage:
-        """One page of the workspace's batches, newest first: `limit` (1 to 1000) of them."""
+        """One page of the workspace's batches, newest first: `limit` (1 to 1000) of them.
+
+        Args:
+            limit: how many at most.
+            after_id: begin after this batch, with older ones.
+            before_id: end before this batch, with newer ones.
+
+        Raises:
+            ConfigurationError: `limit` is not from 1 to 1000.
+            ApiError: the API refused, e.g. 404 for an id that is no batch any more.
+        """
         return (await self.poll_page(limit=limit, after_id=after_id, before_id=before_id)).value
 
     async def poll_page(
@@ -198,7 +206,11 @@ class Client:
         return await self._exchange.ask(call, BatchPage)
 
     async def list(self, *, limit: int = PAGE_LIMIT) -> AsyncIterator[Batch]:
-        """All batches of the workspace, newest first; `limit` is how many one request fetches."""
+        """All batches of the workspace, newest first; `limit` (1 to 1000) is how many one request fetches.
+
+        Raises:
+            TransportError: no answer, or one that says there is more but not where.
+        """
         after_id: str | None = None
         seen: set[str] = set()
         while True:
@@ -213,7 +225,12 @@ class Client:
             seen.add(after_id)
 
     async def cancel(self, batch_id: str) -> Batch:
-        """Ask that the batch be canceled; it ends a while later and may hold results of every type."""
+        """Ask that the batch be canceled; it ends a while later and may hold results of every type.
+
+        Raises:
+            NotFoundError: there is no such batch.
+            ApiError: the API refused, e.g. 400 for a batch that has ended.
+        """
         try:
             return (await self._exchange.ask(self._call(Operation.CANCEL, "POST", batch_id, "/cancel"), Batch)).value
         except ApiError as error:
@@ -230,6 +247,10 @@ class Client:
         """Delete an ended batch and its results.
 
         A 404 to a repeated attempt counts as deleted: either way the batch is gone.
+
+        Raises:
+            NotFoundError: there was no such batch.
+            ApiError: the API refused, e.g. 400 for a batch that has not ended.
         """
         try:
             return (await self._exchange.ask(self._call(Operation.DELETE, "DELETE", batch_id), DeletedBatch)).value

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 ENDED = "ended"  # the one processing_status that means: every record is final
+PAGE_LIMIT = 1000  # batches in one answer of the list endpoint, at most
 RESULT_TYPES = ("succeeded", "errored", "canceled", "expired")  # the types known so far, in the API's order
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from streamer.cli.options import Subparsers, add_client_options, add_command, add_ids
+from streamer.cli.options import Subparsers, add_client_options, add_command, add_ids, count
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
@@ -19,7 +19,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
   streamer list --limit 200 --json | jq -r 'select(.processing_status == "ended").id'
 """,
     )
-    parser.add_argument("--limit", metavar="N", type=_limit, default=20, help="how many at most (default: 20)")
+    parser.add_argument("--limit", metavar="N", type=count, default=20, help="how many at most (default: 20)")
     parser.add_argument("--json", action="store_true", help="the API's object of each batch, one to a line")
     add_client_options(parser)
     parser.set_defaults(handler=_handler, command="list")
@@ -68,9 +68,3 @@ def _handler(args: argparse.Namespace) -> int:
     from streamer.cli.workspace import COMMANDS
 
     return run_async(COMMANDS[args.command](args))
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)

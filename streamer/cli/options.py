@@ -49,6 +49,13 @@ def add_ids(parser: argparse.ArgumentParser, nargs: str) -> None:
     parser.add_argument("ids", metavar="ID", nargs=nargs, help="a batch, e.g. msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d")
 
 
+def count(text: str) -> int:
+    """The value of an option that counts something: a whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
 def make_client(args: argparse.Namespace) -> Client:
     """The client that the options ask for.
 

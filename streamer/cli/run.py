@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamer.cli.exits import Exit
-from streamer.cli.options import Subparsers, add_client_options, add_command, add_ids, make_client
+from streamer.cli.options import Subparsers, add_client_options, add_command, add_ids, count, make_client
 
 if TYPE_CHECKING:
     from streamer.sinks.base import Sink
@@ -59,7 +59,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--only", metavar="TYPES", type=_types, help="types to deliver, e.g. succeeded,errored; all by default"
     )
-    parser.add_argument("--concurrency", metavar="N", type=_count, default=8, help="downloads at once (default: 8)")
+    parser.add_argument("--concurrency", metavar="N", type=count, default=8, help="downloads at once (default: 8)")
     parser.add_argument(
         "--poll-interval",
         metavar="SECONDS",
@@ -215,12 +215,6 @@ def _types(text: str) -> frozenset[str]:
     if unknown := types.difference(RESULT_TYPES):
         raise argparse.ArgumentTypeError(f"{min(unknown)!r} is no type of record; they are {', '.join(RESULT_TYPES)}")
     return types
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)
 
 
 def _seconds(text: str) -> float:

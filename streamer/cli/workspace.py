@@ -9,7 +9,7 @@ from typing import Any
 
 from streamer.api.client import Client
 from streamer.api.errors import AuthenticationError, ConfigurationError, StreamerError
-from streamer.api.types import Batch
+from streamer.api.types import PAGE_LIMIT, Batch
 from streamer.cli.exits import Exit
 from streamer.cli.options import make_client
 from streamer.cli.output import by_type, escaped, json_line, moment, plural, say
@@ -21,7 +21,7 @@ async def list_(args: argparse.Namespace) -> int:
     """`streamer list`."""
     batches: list[Batch] = []
     async with make_client(args) as client:
-        async for batch in client.list(limit=min(args.limit, 1000)):
+        async for batch in client.list(limit=min(args.limit, PAGE_LIMIT)):
             batches.append(batch)
             if len(batches) == args.limit:
                 break

@@ -16,7 +16,7 @@ import msgspec
 from streamer.api.types import RESULT_TYPES, RequestCounts
 from streamer.results.record import Head, HeadUsage
 
-NAMED = 100  # duplicates that are named; the others are counted
+NAMED = 100  # custom_ids of a kind (come twice, missing, unknown) that a report names; the others are counted
 
 
 class Tokens(msgspec.Struct):
