@@ -98,7 +98,11 @@ class Credentials:
         return f"<Credentials from {self.source or 'nowhere'}>"
 
     def check(self) -> None:
-        """Raise `ConfigurationError` when there is no usable key; the message shows none of it."""
+        """See that there is a usable key.
+
+        Raises:
+            ConfigurationError: there is none; the message shows nothing of it.
+        """
         if self._secret is None:
             raise ConfigurationError(f"pass only one of {self.source}" if self.source else NO_KEY)
         if problem := self._secret.problem():

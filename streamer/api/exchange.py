@@ -96,7 +96,13 @@ class Exchange:
     reached: bool = False
 
     async def ask(self, call: Call, kind: type[T]) -> Polled[T]:
-        """The answer's JSON as a `kind`."""
+        """The answer's JSON as a `kind`.
+
+        Raises:
+            ApiError: the API refused.
+            TransportError: no answer, or one that is no `kind`.
+            OutcomeUnknownError: it was a create, and there may be a batch now.
+        """
 
         async def attempt() -> Polled[T] | Failed:
             sent = await self._send(call)
@@ -119,7 +125,14 @@ class Exchange:
         return Polled(polled.value, polled.retry_after, retries)
 
     async def open_results(self, call: Call) -> tuple[Response, ResultsBody]:
-        """An open answer with results; the caller closes the `Response`."""
+        """An open answer with results; the caller closes the `Response`.
+
+        Raises:
+            ApiError: the API refused.
+            TransportError: no answer.
+            NotResultsError: the answer is a page and not results.
+            UntrustedHostError: it leads to where nothing may be sent.
+        """
         statuses = (200, 206) if any(name.lower() == "range" for name in call.headers) else (200,)
 
         async def attempt() -> Response | Failed:

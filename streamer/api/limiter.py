@@ -18,6 +18,9 @@ class RateLimiter:
 
     Waiting costs one place in a queue; only the first in it sleeps. A caller that is cancelled leaves the queue
     and takes no token.
+
+    Raises:
+        ConfigurationError: `requests_per_minute` is less than 1.
     """
 
     def __init__(self, requests_per_minute: int, clock: Clock) -> None:
@@ -27,7 +30,7 @@ class RateLimiter:
         self._tokens = self._burst
         self._counted_at = clock.monotonic()  # up to when `_tokens` is right; in the future during a pause
         self._turn = asyncio.Lock()  # fair: it wakes those who wait in the order they came
-        if requests_per_minute < 1:
+        if requests_per_minute < 1:  # last, as a crash report prints an object whose constructor refused
             raise ConfigurationError(f"requests_per_minute must be at least 1, not {requests_per_minute}")
 
     def __repr__(self) -> str:

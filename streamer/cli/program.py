@@ -11,15 +11,12 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from types import FrameType
 
 from streamer.cli.descriptors import open_missing
 from streamer.cli.exits import Exit, Interrupted
 from streamer.cli.output import forget_stdout, say, stdout_failed
 from streamer.cli.parser import make_parser
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 
 def main(argv: Sequence[str] | None = None) -> int:

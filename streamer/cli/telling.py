@@ -53,7 +53,9 @@ class Telling:
         if self._quiet:
             return
         lines = summary(report, self._targets)
-        for line in lines if sys.stderr.isatty() else lines[: not report.complete]:
+        if not sys.stderr.isatty():
+            lines = [] if report.complete else lines[:1]
+        for line in lines:
             say(line)
 
 
