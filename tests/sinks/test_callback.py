@@ -161,7 +161,8 @@ async def test_a_plain_function_is_stopped_after_the_record_it_is_at() -> None:
         while not begun.is_set():  # noqa: ASYNC110 - it is set by a thread
             await asyncio.sleep(0)
         task.cancel()
-        await asyncio.sleep(0)
+        for _ in range(10):  # turns of the loop, until the cancellation has come down to the thread's own task
+            await asyncio.sleep(0)
         may_end.set()
         await asyncio.wait([task])
         assert task.cancelled()
