@@ -29,7 +29,7 @@ from streamer.report import BatchReport, Observer, Outcome
 from streamer.results.accounting import NAMED, Tally, Verdict, verify
 from streamer.results.download import Position, download
 from streamer.sinks.base import Sink, Writer
-from streamer.sinks.guard import guarded
+from streamer.sinks.guard import close_guarded, guarded
 from streamer.sinks.rejects import RejectFile
 
 log = logging.getLogger("streamer.delivery")
@@ -85,10 +85,6 @@ async def deliver(
     return report
 
 
-async def _close(writer: Writer) -> None:
-    await guarded("closing", writer, writer.close())
-
-
 class _Delivery:
     """The writers of one batch and what has come for them."""
 
@@ -107,7 +103,7 @@ class _Delivery:
         stack.push_async_callback(self._rejects.close)
         for sink in sinks:
             writer = await guarded("opening", sink, sink.open(self._batch))
-            stack.push_async_callback(_close, writer)
+            stack.push_async_callback(close_guarded, writer)
             self._writers.append(writer)
             self._report.destinations.append(writer.destination)
 

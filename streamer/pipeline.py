@@ -22,6 +22,7 @@ from streamer.report import BatchReport, Observer, Outcome, RunReport
 from streamer.results.framing import MAX_RECORD_BYTES
 from streamer.roster import POLL_INTERVAL, Ended, Lost
 from streamer.sinks.base import Sink
+from streamer.sinks.guard import close_guarded
 from streamer.watch import watch
 
 CONCURRENCY = 8  # downloads under way at once
@@ -74,6 +75,7 @@ async def run(
         ConfigurationError: an argument that cannot work.
         AuthenticationError: the key is refused.
         TransportError, ApiError: the API cannot be reached at all.
+        SinkError: a sink could not be closed when all was done.
 
     Example:
         >>> async def main() -> None:
@@ -107,7 +109,7 @@ async def run(
     async with AsyncExitStack() as stack:
         sinks = [sinks] if isinstance(sinks, Sink) else list(sinks)
         for sink in sinks:
-            stack.push_async_callback(sink.close)
+            stack.push_async_callback(close_guarded, sink)
         delivering = partial(
             deliver, client, sinks=sinks, options=options, observer=observer, clock=clock, random=random
         )

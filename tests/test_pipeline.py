@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streamer.api.client import Client
-from streamer.api.errors import AuthenticationError, ConfigurationError, IncompleteError
+from streamer.api.errors import AuthenticationError, ConfigurationError, IncompleteError, SinkError
 from streamer.api.types import Batch
 from streamer.pipeline import run
 from streamer.records import stream
@@ -210,6 +210,19 @@ async def test_a_sink_that_raises_in_the_middle_leaves_nothing_and_harms_no_othe
             assert again.complete
             for batch in batches:
                 assert (tmp_path / f"{batch.id}.jsonl").read_bytes() == await truth(client, batch)
+
+
+async def test_a_sink_that_cannot_be_closed_is_named(tmp_path: Path) -> None:
+    class Stuck(FileSink):
+        async def close(self) -> None:
+            await super().close()
+            raise ValueError("the door is stuck")
+
+    async with emulated(fill_ended=1, records=5) as (_, client, clock):
+        [batch] = await everything(client)
+        with pytest.raises(SinkError, match="Stuck failed while closing: ValueError: the door is stuck"):
+            await run(client, [batch.id], Stuck(tmp_path / "{batch_id}.jsonl"), clock=clock)
+        assert (tmp_path / f"{batch.id}.jsonl").read_bytes() == await truth(client, batch)
 
 
 async def test_a_key_that_is_refused_midway_ends_the_run_with_one_clear_error(tmp_path: Path) -> None:

@@ -29,3 +29,12 @@ async def guarded(doing: str, sink: Sink | Writer, work: Awaitable[T]) -> T:
         raise
     except Exception as error:
         raise SinkError(f"{type(sink).__name__} failed while {doing}: {type(error).__name__}: {error}") from error
+
+
+async def close_guarded(sink: Sink | Writer) -> None:
+    """Close a sink or a writer.
+
+    Raises:
+        SinkError, StreamerError: as `guarded` does.
+    """
+    await guarded("closing", sink, sink.close())
