@@ -57,7 +57,7 @@ class Reject(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         offset: where they begin in the decoded body, in bytes.
-        length: how many they are.
+        size: how many they are.
         reason: why they are no record, for people, e.g. "Object missing required field `custom_id`".
         raw: the bytes as they came, without white space around them; empty when they are too many to hold.
         terminated: False when the body ended right after it, with no newline: then it is most likely a record
@@ -65,15 +65,10 @@ class Reject(msgspec.Struct, frozen=True, gc=False):
     """
 
     offset: int
-    length: int
+    size: int
     reason: str
     raw: bytes
     terminated: bool = True
-
-    @property
-    def size(self) -> int:
-        """Bytes of the reject."""
-        return self.length
 
 
 def read_lines(batch_id: str, lines: Lines) -> tuple[Block | None, list[Reject]]:
@@ -88,7 +83,7 @@ def read_lines(batch_id: str, lines: Lines) -> tuple[Block | None, list[Reject]]
 
     >>> read_lines("msgbatch_1", Lines(0, b'{"custom_id":"a","result":{"type":"expired"}}\n{"cust', terminated=False))
     ... # doctest: +ELLIPSIS
-    (Block(batch_id='msgbatch_1', data=...), [Reject(offset=46, length=6, reason=..., raw=b'{"cust', terminated=False)])
+    (Block(batch_id='msgbatch_1', data=...), [Reject(offset=46, size=6, reason=..., raw=b'{"cust', terminated=False)])
     """
     data = lines.data if lines.data.endswith(b"\n") else lines.data + b"\n"
     heads = _heads_of_usual(data)

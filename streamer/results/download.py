@@ -167,7 +167,7 @@ class _Reader:
             yield block
         for reject in rejects:
             if not reject.terminated:
-                raise _cut(reject.offset + reject.length)
+                raise _cut(reject.offset + reject.size)
             yield reject
 
     def _part(self, part: Part) -> LongPart:

@@ -74,7 +74,7 @@ class RejectFile:
         told = {
             "batch_id": self._batch_id,
             "offset": reject.offset,
-            "length": reject.length,
+            "length": reject.size,
             "reason": reject.reason,
         }
         try:

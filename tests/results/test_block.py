@@ -142,7 +142,7 @@ def test_what_is_no_record_is_a_reject(name: str) -> None:
     block, [reject] = read_lines("batch", Lines(1000, before + raw + b" \n" + record("after") + b"\n"))
     assert block is not None
     assert [head.custom_id for head in block.heads] == ["before", "after"]
-    assert (reject.offset, reject.length, reject.raw) == (1000 + len(before), len(raw), raw)
+    assert (reject.offset, reject.size, reject.raw) == (1000 + len(before), len(raw), raw)
     assert reason in reject.reason
     assert reject.terminated
 
@@ -155,7 +155,7 @@ def test_a_big_reject_costs_no_more_memory_than_its_bytes() -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert reject.length == len(raw)
+    assert reject.size == len(raw)
     assert peak < 5 * len(raw)
 
 
