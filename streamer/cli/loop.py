@@ -43,6 +43,7 @@ async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
     # A signal that is ignored stays so: a shell starts background jobs with SIGINT ignored.
     signals = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     interrupted = False
+    somebody_looks_on = sys.stderr.isatty()  # asked now: what rich before 15 puts in its place says no
 
     def interrupt() -> None:
         nonlocal interrupted
@@ -50,7 +51,7 @@ async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
         for number in signals:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
-        if sys.stderr.isatty():
+        if somebody_looks_on:
             say("stopping; again to stop at once")
         if task is not None:
             task.cancel()
