@@ -262,7 +262,7 @@ def _one_round(round_: Round, kills: int, random: Random, result: Result) -> Non
                     process.kill()
                     result.kills += 1
                     break
-                time.sleep(0.001)
+                time.sleep(0.002)
             process.wait()
             assert process.stderr is not None
             said = process.stderr.read().decode()

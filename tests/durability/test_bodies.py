@@ -100,7 +100,7 @@ async def test_records_that_were_missing_once_come_with_the_next_download(truth:
     ran.assert_same_records()
 
 
-@pytest.mark.parametrize("fault", ["bomb=1g", "extra=500", "endless_line@50%"])
+@pytest.mark.parametrize("fault", ["bomb=256m", "extra=500", "endless_line@50%"])
 async def test_results_without_end_are_ended(
     truth: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:

@@ -59,7 +59,7 @@ async def test_a_run_cancelled_at_any_turn_leaves_nothing_and_goes_on(small: Tru
         assert report.complete
         assert (folder / f"{batch_id}.jsonl").read_bytes() == small.bodies[batch_id]
         assert len(set(got)) == 30
-        turns += 1 + turns // 3
+        turns += 1 + turns // 2
 
 
 def _keeping(got: list[str]) -> Callable[[Record], None]:
