@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import IO, Final, Protocol
+from typing import IO, Protocol
 
 from streamer.faults.http1 import Fields
 
-PIECE_BYTES: Final = 1 << 16
+PIECE_BYTES = 1 << 16
 
 
 class Body(Protocol):

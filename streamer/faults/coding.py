@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from streamer.faults.body import Body, Pieces, Stage
 from streamer.faults.kinds import zstd
 
-_BLOCK_BYTES: Final = 1 << 20
-_BOMB_RECORD: Final = b'{"custom_id":"bomb","result":{"type":"succeeded","message":{"content":[]}}}\n'
+_BLOCK_BYTES = 1 << 20
+_BOMB_RECORD = b'{"custom_id":"bomb","result":{"type":"succeeded","message":{"content":[]}}}\n'
 
 
 class BitFlip:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Final
 
 from streamer.faults.body import Answer, Body, Staged, measured, stored
 from streamer.faults.coding import BitFlip, compress
@@ -16,8 +15,8 @@ from streamer.faults.ranges import part
 from streamer.faults.records import lines
 from streamer.faults.script import Fault
 
-_RESULTS_URL: Final = rb'("results_url"\s*:\s*)"([^"]*)"'
-_ENDED: Final = re.compile(rb'"processing_status"\s*:\s*"ended"')
+_RESULTS_URL = rb'("results_url"\s*:\s*)"([^"]*)"'
+_ENDED = re.compile(rb'"processing_status"\s*:\s*"ended"')
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 HEAD_BYTES = 1 << 18  # that long may a head be that we read; we send longer ones
 
 # Fields that belong to one connection, and not to the message: the proxy says them anew.
-HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "upgrade", "expect", "te"})
+HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "upgrade", "expect", "te"})
 
 _TARGET = re.compile(r".*/messages/batches(?:/([^/?]+)(?:/(results|cancel))?)?")
-_OPERATIONS: Final = {
+_OPERATIONS = {
     ("POST", False, None): "create",
     ("GET", False, None): "list",
     ("GET", True, None): "poll",

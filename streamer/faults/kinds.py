@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Any
 
 from streamer.faults.offset import size
 
@@ -28,7 +28,7 @@ class Stage(Enum):
     AFTER = auto()  # what becomes of the connection
 
 
-MANY: Final = frozenset({Stage.RECORDS, Stage.PACE})
+MANY = frozenset({Stage.RECORDS, Stage.PACE})
 
 Value = int | str
 Read = Callable[[str], Value]
@@ -104,9 +104,9 @@ class Kind:
     operation: str = "results"
 
 
-POISONS: Final = ("garbage", "digits", "deep", "utf8", "nul", "surrogate", "separators")
-BODIES: Final = ("html", "text", "empty", "object")
-_CUT_PARAMS: Final = ("step", "at")
+POISONS = ("garbage", "digits", "deep", "utf8", "nul", "surrogate", "separators")
+BODIES = ("html", "text", "empty", "object")
+_CUT_PARAMS = ("step", "at")
 
 
 def _codings() -> dict[str, Kind]:
@@ -121,7 +121,7 @@ def _codings() -> dict[str, Kind]:
     return kinds
 
 
-_KINDS: Final[dict[str, Kind]] = {
+_KINDS: dict[str, Kind] = {
     "status": Kind(
         stage=Stage.REPLY,
         takes="CODE",
@@ -227,7 +227,7 @@ _KINDS: Final[dict[str, Kind]] = {
     "slice": Kind(stage=Stage.PACE, takes="N", read=_at_least_one, about="the body in writes of N bytes"),
     "stale": Kind(stage=Stage.AFTER, about="closed after the answer, without a word that it will be"),
 }
-KINDS: Final[Mapping[str, Kind]] = dict(sorted(_KINDS.items()))
+KINDS: Mapping[str, Kind] = dict(sorted(_KINDS.items()))
 
 
 def usage(name: str) -> str:

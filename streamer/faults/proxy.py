@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from typing import Final
 
 from streamer.faults.body import Answer, of, whole
 from streamer.faults.damage import Faults, damaged, homed, shows_end, without_results_url
@@ -21,9 +20,9 @@ from streamer.faults.stats import Stats
 from streamer.faults.upstream import Upstream
 from streamer.faults.wire import Received, Wire, read_head
 
-STATS_PATH: Final = "/_faults/stats"
+STATS_PATH = "/_faults/stats"
 # Batch objects and pages of them are held whole, to lead results_url here: 1,000 batches are about 600 KB.
-_OBJECT_BYTES: Final = 64 << 20
+_OBJECT_BYTES = 64 << 20
 
 
 class Proxy:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from random import Random
-from typing import Final, Protocol
+from typing import Protocol
 
 from streamer.faults.script import Fault
 
-UTF8_BOM: Final = b"\xef\xbb\xbf"
-GARBAGE: Final = b'{"custom_id": "poisoned, and no JS'
-FOREIGN: Final = b'{"custom_id":"nobody-asked-%d","result":{"type":"canceled"}}'
+UTF8_BOM = b"\xef\xbb\xbf"
+GARBAGE = b'{"custom_id": "poisoned, and no JS'
+FOREIGN = b'{"custom_id":"nobody-asked-%d","result":{"type":"canceled"}}'
 # What is added to a record, as one more member at its end.
-POISON: Final = {
+POISON = {
     "digits": b"9" * 5_000,
     "deep": b"[" * 100_000 + b"]" * 100_000,
     "utf8": b'"\xff\xfe\xc3"',

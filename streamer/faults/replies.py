@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Final
 from urllib.parse import urlsplit
 
 from streamer.faults.body import Answer, of
@@ -11,7 +10,7 @@ from streamer.faults.coding import bomb
 from streamer.faults.http1 import Head
 from streamer.faults.script import Fault
 
-_ERRORS: Final = {
+_ERRORS = {
     400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
@@ -20,13 +19,13 @@ _ERRORS: Final = {
     429: "rate_limit_error",
     529: "overloaded_error",
 }
-_BODIES: Final = {
+_BODIES = {
     "html": ("text/html", b"<!doctype html>\n<html><body><h1>Sign in to the network</h1></body></html>\n"),
     "text": ("application/json", b"upstream connect error or disconnect/reset before headers"),
     "empty": ("application/json", b""),
     "object": ("application/json", b"{}"),
 }
-_FILLER: Final = b"x" * (1 << 14)
+_FILLER = b"x" * (1 << 14)
 
 
 def failed(status: int, message: str, *fields: tuple[str, str]) -> Answer:

@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Final
 
 from streamer.faults.kinds import KINDS, MANY, Kind, Value, has_zstd
 from streamer.faults.offset import Offset, Unit
 
-OPERATIONS: Final = ("results", "poll", "list", "create", "cancel", "delete")
+OPERATIONS = ("results", "poll", "list", "create", "cancel", "delete")
 # `ended` is a poll or a list whose answer shows a batch that has ended; `any` is each of the six operations.
-TARGETS: Final = (*OPERATIONS, "ended", "any")
+TARGETS = (*OPERATIONS, "ended", "any")
 
 _START = re.compile(r"(?:([a-z_]+):)?([a-z0-9_]+)")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -186,7 +185,7 @@ def _number(text: str) -> int:
     return int(text)
 
 
-_CONDITIONS: Final[dict[str, tuple[Callable[[Fault, str], Fault], str]]] = {
+_CONDITIONS: dict[str, tuple[Callable[[Fault, str], Fault], str]] = {
     "p": (_chance, "p=0.05 is a chance from 0 to 1"),
     "n": (lambda fault, text: replace(fault, n=_number(text)), "n=3 is how often it strikes at most"),
     "every": (_every, "every=3 is every third request"),

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from enum import Enum
 from http import HTTPStatus
-from typing import Final
 
 from streamer.faults.body import PIECE_BYTES, Answer, measured
 from streamer.faults.damage import Faults
@@ -18,8 +17,8 @@ from streamer.faults.offset import Unit
 from streamer.faults.script import Fault
 from streamer.faults.wire import Wire
 
-_TICKS: Final = 20  # pieces a second of a body that drips
-_ENDLESS: Final = b"a" * (1 << 14)
+_TICKS = 20  # pieces a second of a body that drips
+_ENDLESS = b"a" * (1 << 14)
 
 
 class Framing(Enum):

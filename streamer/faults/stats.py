@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 from streamer.faults.http1 import Head
 
-KEY_FIELDS: Final = ("x-api-key", "authorization", "proxy-authorization", "cookie")
+KEY_FIELDS = ("x-api-key", "authorization", "proxy-authorization", "cookie")
 
 
 class Stats:

@@ -6,15 +6,14 @@ import asyncio
 import socket
 import struct
 import sys
-from typing import Final
 
 from streamer.faults.body import PIECE_BYTES
 from streamer.faults.http1 import HEAD_BYTES, Head, Unchunk, parse_head
 
-_UNSENT_CHECK: Final = 0.002  # seconds between two looks at what the kernel has still to send
-_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: closing sends RST
+_UNSENT_CHECK = 0.002  # seconds between two looks at what the kernel has still to send
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: closing sends RST
 
-_TCP_CLOSE: Final = 7  # the state of a connection that is over, as linux/tcp_states.h numbers it
+_TCP_CLOSE = 7  # the state of a connection that is over, as linux/tcp_states.h numbers it
 
 
 async def put(writer: asyncio.StreamWriter, data: bytes) -> None:
