@@ -31,6 +31,7 @@ log = logging.getLogger("streamer.watch")
 
 PATIENCE = 3600.0  # seconds without any usable answer after which watching is given up
 SIMULTANEOUS = 8  # requests of one round under way at once
+NO_SUCH_PAGE = {400, 404, 405, 501}  # the cursor's batch is gone, or a gateway passes no list on
 OLDEST_IN_PROGRESS = timedelta(hours=25)  # a batch expires after 24 hours
 
 Answer = BatchPage | Batch | ApiError | TransportError | ConfigurationError
@@ -161,8 +162,8 @@ class _Watcher:
         if isinstance(request, Single):
             self._sweep.answered(request, None)
             return self._learn_single(request.batch_id, answer)
-        if request.after_id is not None and isinstance(answer, ApiError) and answer.status in {400, 404}:
-            self._sweep.answered(request, None)  # the batch that served as cursor is gone
+        if isinstance(answer, ApiError) and answer.status in NO_SUCH_PAGE:
+            self._sweep.answered(request, None)  # ask for its batches one by one
             return []
         self._tolerate(answer)
         for batch_id in self._sweep.give_up():

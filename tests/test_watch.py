@@ -13,6 +13,7 @@ from streamer.api.types import Batch
 from streamer.report import Observer
 from streamer.roster import Ended, Lost
 from streamer.watch import watch
+from tests.api.servers import Server, batch, refusal, reply
 from tests.clock import FakeClock
 from tests.emulated import asked, emulated
 
@@ -153,3 +154,13 @@ async def test_an_api_that_never_answers_ends_watching_with_a_clear_error() -> N
     async with Client(api_key="test-key", base_url="http://127.0.0.1:9", clock=clock) as client:
         with pytest.raises(TransportError, match=r"127\.0\.0\.1"):
             await outcomes(client, "msgbatch_01a", clock=clock)
+
+
+async def test_a_gateway_that_passes_no_list_on_is_asked_for_each_batch() -> None:
+    ended = {"processing_status": "ended", "results_url": "/r"}
+    script = [refusal(404), *(reply(200, batch(f"msgbatch_{n}", **ended)) for n in range(4))]
+    clock = FakeClock()
+    async with Server(script) as server, Client(api_key="test-key", base_url=server.url, clock=clock) as client:
+        found = await outcomes(client, *(f"msgbatch_{n}" for n in range(4)), clock=clock)
+    assert {o.batch.id for o in found if isinstance(o, Ended)} == {f"msgbatch_{n}" for n in range(4)}
+    assert len(server.seen) == 5
