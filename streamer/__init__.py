@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from streamer.api import RetryPolicy as RetryPolicy
     from streamer.api import SinkError as SinkError
     from streamer.api import StreamerError as StreamerError
+    from streamer.api import Timeouts as Timeouts
     from streamer.api import TransportError as TransportError
     from streamer.api import UntrustedHostError as UntrustedHostError
     from streamer.pipeline import run as run
@@ -98,6 +99,7 @@ _HOMES = {
         "RetryPolicy",
         "SinkError",
         "StreamerError",
+        "Timeouts",
         "TransportError",
         "UntrustedHostError",
     ),
