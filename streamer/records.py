@@ -121,7 +121,12 @@ class Records:
                 yield record
 
     async def blocks(self) -> AsyncIterator[Block]:
-        """The records in blocks, as they came from the network: cheaper than one by one."""
+        """The records in blocks, as they came from the network: cheaper than one by one.
+
+        Raises:
+            ConfigurationError: it is used outside `async with`.
+            IncompleteError: after the last block, when a batch is not complete.
+        """
         if self._task is None:
             raise ConfigurationError("use `async with streamer.stream(...) as records`, then iterate over records")
         while (block := await self._queue.get()) is not None:

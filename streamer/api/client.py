@@ -192,7 +192,11 @@ class Client:
     async def poll_page(
         self, *, limit: int = PAGE_LIMIT, after_id: str | None = None, before_id: str | None = None
     ) -> Polled[BatchPage]:
-        """As `list_page`, with the server's wish when to be asked again."""
+        """As `list_page`, with the server's wish when to be asked again.
+
+        Raises:
+            ConfigurationError, ApiError: as `list_page` does.
+        """
         if not 1 <= limit <= PAGE_LIMIT:
             raise ConfigurationError(f"a page holds 1 to {PAGE_LIMIT} batches, not {limit}")
         call = Call(

@@ -112,7 +112,11 @@ class BaseUrl:
 
 
 def checked_batch_id(batch_id: str) -> str:
-    """`batch_id` itself when it can stand in a URL's path, else `ConfigurationError` and nothing is sent."""
+    """`batch_id` itself when it can stand in a URL's path.
+
+    Raises:
+        ConfigurationError: it cannot; nothing is sent then.
+    """
     if not isinstance(batch_id, str) or not BATCH_ID.fullmatch(batch_id):
         shown = ascii(batch_id)[:80]
         raise ConfigurationError(
@@ -122,7 +126,11 @@ def checked_batch_id(batch_id: str) -> str:
 
 
 def checked_trusted_hosts(hosts: Collection[str]) -> frozenset[str]:
-    """The hosts in the form `destination` compares with: lower case `host` or `host:port`."""
+    """The hosts in the form `destination` compares with: lower case `host` or `host:port`.
+
+    Raises:
+        ConfigurationError: one of them is more or less than that.
+    """
     if isinstance(hosts, str):
         raise ConfigurationError("trusted_hosts is a collection of host names, not one string")
     for host in hosts:

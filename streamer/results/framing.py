@@ -125,6 +125,9 @@ class Framer:
             The count does not include the newline.
         start: where in the body the first byte that will be fed is, when it does not begin at its beginning.
 
+    Raises:
+        ValueError: `max_record_bytes` is less than 1.
+
     >>> framer = Framer()
     >>> framer.feed(b'{"custom_id":"a"}\n{"custom')
     [Lines(offset=0, data=b'{"custom_id":"a"}\n', terminated=True)]

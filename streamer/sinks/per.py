@@ -13,7 +13,11 @@ Per: TypeAlias = Literal["record", "block"]
 
 
 def check_per(per: str) -> None:
-    """Refuse anything but the two."""
+    """See that it is one of the two.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
     if per not in ("record", "block"):
         raise ConfigurationError(f"per must be 'record' or 'block', not {per!r}")
 

@@ -55,7 +55,11 @@ class RejectFile:
             await self._lane.run(lambda: self._write(reject))
 
     async def discard(self) -> None:
-        """The batch is complete: what an earlier run could not decode has come whole."""
+        """The batch is complete: what an earlier run could not decode has come whole.
+
+        Raises:
+            SinkError: the file cannot be removed.
+        """
         if self.path is not None and self.path.is_file():
             try:
                 await self._lane.run(self.path.unlink)
