@@ -44,6 +44,7 @@ class Intake:
         self._tally = tally
         self._rejects = rejects
         self._report = report
+        report.usage = tally.usage  # the same object, and so always up to date
         self._doing = f"writing {report.batch_id}"
         self._takers: list[PartWriter] = []  # of the long record that is under way
         self._long_bytes = 0  # of it, so far
@@ -56,6 +57,7 @@ class Intake:
             IncompleteError: the download brings more than any results can be.
             SinkError: a writer failed, or the rejects could not be written.
         """
+        self._report.bytes += piece.size  # before a slow sink is waited for: a run that looks hung gets killed
         match piece:
             case Block():
                 await self._take_block(piece)
@@ -65,8 +67,8 @@ class Intake:
                 await self._reject(piece)
             case LongPart():
                 await self._take_part(piece)
-        self._report.bytes += piece.size
         self._report.distinct = len(self._tally)
+        self._report.records = dict(self._tally.types)
         self._check_bounds()
 
     async def end(self) -> None:

@@ -19,7 +19,7 @@ from streamer.persistence import CLEAN_DOWNLOADS, FRUITLESS_DOWNLOADS
 from streamer.report import BatchReport, Observer, Outcome
 from streamer.results.block import Block
 from streamer.sinks import CallbackSink, FileSink, Sink
-from tests.api.servers import Reply, Server, refusal, reply, sends
+from tests.api.servers import Reply, Server, pours, refusal, reply, sends
 from tests.clock import FakeClock
 
 RECORDS = [
@@ -189,6 +189,14 @@ async def test_a_reject_of_an_earlier_run_is_gone_when_the_batch_has_come_whole(
     (tmp_path / "msgbatch_1.rejects.jsonl").write_text("{}\n")
     await delivered([chunked(BODY)], [target], rejects=rejects)
     assert [path.name for path in tmp_path.iterdir()] == ["msgbatch_1.jsonl"]
+
+
+async def test_blank_lines_without_end_are_given_up(target: FileSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.results.download.MOST_BLANK", 100_000)
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-jsonl\r\n\r\n"
+    report, _ = await delivered([pours(head, b"\r\n" * 5000)], [target])
+    assert report.outcome == Outcome.FAILED
+    assert "hold no record" in report.error
 
 
 async def test_only_the_wanted_types_are_delivered_and_proved(tmp_path: Path) -> None:

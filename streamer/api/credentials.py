@@ -13,8 +13,8 @@ from streamer.api.errors import ConfigurationError
 
 MASK = "****"
 NO_KEY = (
-    "no API key: set ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN for a bearer token) in the environment, "
-    "or pass api_key="
+    "no API key: set ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN for a bearer token) in the environment; "
+    "a program can pass Client(api_key=...)"
 )
 
 

@@ -88,7 +88,7 @@ class BaseUrl:
         except ValueError:
             raise ConfigurationError("the base URL is not a URL; it looks like https://host[:port][/path]") from None
         if UNSAFE_URL.search(text) or parts.scheme not in DEFAULT_PORTS or not origin.host:
-            problem = "is not an http or https URL with a host; it looks like https://host[:port][/path]"
+            problem = "does not begin with https:// (or http://) and a host; it looks like https://host[:port][/path]"
         elif "@" in parts.netloc:
             problem = "holds a user name or password; pass the key as api_key= or in ANTHROPIC_API_KEY"
         elif parts.query or parts.fragment:

@@ -110,10 +110,12 @@ class Tally:
         self.ids.update(zip([head.custom_id for head in heads], types, strict=True))
         self.types.update(types)
         messages = [result.message for result in results if result.message is not None]
-        for model in {message.model for message in messages}:
-            usages = [message.usage for message in messages if message.usage is not None and message.model == model]
-            if usages:
-                self.usage.setdefault(model, Tokens()).add_usages(usages)
+        by_model: dict[str, list[HeadUsage]] = {}
+        for message in messages:
+            if message.usage is not None:
+                by_model.setdefault(message.model, []).append(message.usage)
+        for model, usages in by_model.items():
+            self.usage.setdefault(model, Tokens()).add_usages(usages)
         if len(messages) < len(results):
             errors = [result.error.error for result in results if result.message is None and result.error is not None]
             self.errors.update(error.type for error in errors if error is not None)

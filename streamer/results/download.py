@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamer.api.errors import ApiError, TransportError
+from streamer.api.errors import ApiError, ResultsError, TransportError
 from streamer.results import encoding
 from streamer.results.block import Block, Reject, read_lines
 from streamer.results.framing import Framer, Lines, Part
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streamer.api.types import Batch
     from streamer.results.record import Head
 
+MOST_BLANK = 64 * 1024 * 1024  # bytes of blank lines in a row: no results have them, and somebody might never end
 PARTIAL = 206
 NOT_SATISFIABLE = 416
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
@@ -121,10 +122,15 @@ async def download(
         decoder = encoding.decoder(body.headers.get("Content-Encoding"))
         framer = Framer(max_record_bytes, start=start)
         reader = _Reader(batch.id)
+        blank = 0  # bytes since the last record
         async with aclosing(decoded(body, decoder)) as pieces:
             async for data in pieces:
+                blank += len(data)
+                if blank > max_record_bytes + MOST_BLANK:
+                    raise ResultsError(f"{batch.id}: {blank:,} bytes of results came that hold no record; given up")
                 for framed in framer.feed(data):
                     for piece in reader.read(framed):
+                        blank = 0
                         yield piece
                     if isinstance(framed, Lines):
                         position.offset = framed.offset + len(framed.data)

@@ -97,10 +97,10 @@ def test_whatever_the_server_gives_the_key_goes_to_the_api_only(url: str) -> Non
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("api.anthropic.com", "not an http or https URL"),
-        ("ftp://api.anthropic.com", "not an http or https URL"),
-        ("https://", "not an http or https URL"),
-        ("https://a b", "not an http or https URL"),
+        ("api.anthropic.com", "does not begin with https"),
+        ("ftp://api.anthropic.com", "does not begin with https"),
+        ("https://", "does not begin with https"),
+        ("https://a b", "does not begin with https"),
         ("https://host:port", "is not a URL"),
         ("https://key@api.anthropic.com", "user name"),
         ("https://api.anthropic.com?key=1", "a query"),
