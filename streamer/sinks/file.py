@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
+from functools import partial
 from operator import methodcaller
-from typing import TYPE_CHECKING
 
 from aiofiles.threadpool import wrap
+from aiofiles.threadpool.binary import AsyncFileIO
 
 from streamer.api.errors import SinkError
+from streamer.api.types import Batch
+from streamer.results.block import Block
 from streamer.sinks.base import PartWriter, Sink
 from streamer.sinks.partfile import PartFile, cannot_write
 from streamer.sinks.template import Template
 from streamer.sinks.threads import Lane, Threads
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from aiofiles.threadpool.binary import AsyncFileIO
-
-    from streamer.api.types import Batch
-    from streamer.results.block import Block
 
 BUFFER = 1024 * 1024  # bytes gathered before a thread is asked to write: a hop costs 0.1 ms, whatever it carries
 TOGETHER = 8 * BUFFER  # bytes gathered by all writers of a sink: with a hundred of them, each gathers less
@@ -91,6 +87,8 @@ class FileWriter(PartWriter):
         self._waiting: list[bytes] = []  # taken, but not yet given to the file
         self._waiting_bytes = 0
         self._size = part.size  # bytes in the file; with those waiting, always whole records
+        self._whole = part.size  # bytes of whole records: held, and taken since; what the file must have in the end
+        self._long_bytes = 0  # of the long record under way
         self._long_from: int | None = None  # where in the file the long record under way begins
         self._intact = True  # False once a write failed or was cancelled: then only the file knows what it holds
 
@@ -104,6 +102,7 @@ class FileWriter(PartWriter):
     async def write(self, block: Block) -> None:
         """Take the records of `block`; they reach the file when enough has gathered, at the latest on commit."""
         await self._take(block.data)
+        self._whole += len(block.data)
 
     async def write_part(self, part: bytes) -> None:
         """Take the next bytes of a long record."""
@@ -111,14 +110,17 @@ class FileWriter(PartWriter):
             await self._flush()
             self._long_from = self._size
         await self._take(part)
+        self._long_bytes += len(part)
 
     async def end_parts(self, *, keep: bool) -> None:
         """End the long record; when it is not kept the file is as it was before it."""
         start, self._long_from = self._long_from, None
+        length, self._long_bytes = self._long_bytes, 0
         if start is None:
             return  # no part of it came, and what is waiting are records before it
         if keep:
             await self._take(b"\n")
+            self._whole += length + 1
             return
         self._forget_waiting()
         if start < self._size:
@@ -138,7 +140,7 @@ class FileWriter(PartWriter):
         if not self._intact or self._long_from is not None:
             raise SinkError(f"{self.destination} cannot be made final: its last record is not whole")
         self._intact = False  # nothing more is to be written, whatever comes now
-        await self._lane.run(self._part.publish)
+        await self._lane.run(partial(self._part.publish, self._whole))
         self.committed = True
 
     async def close(self) -> None:

@@ -99,13 +99,22 @@ class PartFile:
         """Make `open`, running in another thread, give up soon."""
         self._stopped = True
 
-    def publish(self) -> None:
+    def publish(self, size: int) -> None:
         """Make the file durable and give it its final name.
 
+        Args:
+            size: bytes that it must have: all that was held and written.
+
         Raises:
-            SinkError: the disk did not take it, or the final name was taken meanwhile.
+            SinkError: the file is not what was written, the disk did not take it, or the final name was taken.
         """
         assert self.file is not None  # noqa: S101 - a committed file is not published again
+        found = os.fstat(self.file.fileno()).st_size
+        if found != size:
+            raise SinkError(
+                f"{self.part} has {found:,} bytes where {size:,} were written, so it was not made final: something "
+                f"else writes to it; move it away and run the same again"
+            )
         try:
             os.fsync(self.file.fileno())
         except OSError as error:

@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamer.api.errors import SinkError
-from streamer.results.framing import MAX_RECORD_BYTES
+from streamer.api.types import Batch
+from streamer.results.block import read_lines
+from streamer.results.framing import MAX_RECORD_BYTES, Lines
 from streamer.sinks import FileSink
 from streamer.sinks.conformance import (
     count_descriptors,
@@ -181,3 +183,18 @@ async def test_a_writer_says_what_it_does(tmp_path: Path) -> None:
         await writer.commit()
         assert repr(writer) == f"<FileWriter {path}, committed, 0 bytes>"
     assert repr(sink_in(Path("x"))) == "FileSink('x/{batch_id}.jsonl')"
+
+
+async def test_a_file_that_somebody_else_wrote_to_is_not_made_final(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "{batch_id}.jsonl")
+    writer = await sink.open(Batch(id="msgbatch_1", processing_status="ended"))
+    block, _ = read_lines("msgbatch_1", Lines(0, b'{"custom_id":"a","result":{"type":"expired"}}\n'))
+    assert block is not None
+    await writer.write(block)
+    with (tmp_path / "msgbatch_1.jsonl.part").open("ab") as other:
+        other.write(b"{}\n")
+    with pytest.raises(SinkError, match=r"has 49 bytes where 46 were written"):
+        await writer.commit()
+    await writer.close()
+    await sink.close()
+    assert not (tmp_path / "msgbatch_1.jsonl").exists()
