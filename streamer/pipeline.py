@@ -15,7 +15,7 @@ from random import Random
 from streamer.api.client import Client
 from streamer.api.clock import Clock, SystemClock
 from streamer.api.errors import ConfigurationError, StreamerError
-from streamer.api.types import Batch
+from streamer.api.types import RESULT_TYPES, Batch
 from streamer.delivery import Options, deliver
 from streamer.reconciliation import Reconciliation
 from streamer.report import BatchReport, Observer, Outcome, RunReport
@@ -83,8 +83,7 @@ async def run(
         ...         report = await run(client, ["msgbatch_01..."], FileSink("results/{batch_id}.jsonl"))
         ...     print(report.records, report.complete)
     """
-    if concurrency < 1:
-        raise ConfigurationError(f"concurrency must be 1 or more, not {concurrency}")
+    _check(batch_ids, only, concurrency, poll_interval, max_record_bytes)
     reconciliation = None if expected_ids is None else Reconciliation(expected_ids)
     options = Options(
         only=None if only is None else frozenset(only),
@@ -120,6 +119,31 @@ async def run(
     report.requests = client.requests - sent
     report.retries = client.retries - repeated
     return report
+
+
+def _check(
+    batch_ids: Iterable[str],
+    only: Collection[str] | None,
+    concurrency: int,
+    poll_interval: float,
+    max_record_bytes: int,
+) -> None:
+    """Refuse what cannot work. A misspelt type would match nothing, and a batch with nothing to deliver is complete.
+
+    Raises:
+        ConfigurationError: an argument that cannot work.
+    """
+    for name, text in (("batch_ids", batch_ids), ("only", only)):
+        if isinstance(text, str):
+            raise ConfigurationError(f"{name} is a collection of strings, not one string; write [{text!r}]")
+    if unknown := set(only or ()).difference(RESULT_TYPES):
+        raise ConfigurationError(f"{min(unknown)!r} is no type of result; they are {', '.join(RESULT_TYPES)}")
+    if concurrency < 1:
+        raise ConfigurationError(f"concurrency must be 1 or more, not {concurrency}")
+    if not poll_interval > 0:
+        raise ConfigurationError(f"poll_interval must be more than 0 seconds, not {poll_interval}")
+    if max_record_bytes < 1:
+        raise ConfigurationError(f"max_record_bytes must be 1 or more, not {max_record_bytes}")
 
 
 async def _work(

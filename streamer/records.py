@@ -48,6 +48,7 @@ def stream(
         A context manager that gives the iterator; leaving it stops everything and leaves nothing behind.
 
     Raises:
+        ConfigurationError: when iterating begins: an argument that cannot work.
         IncompleteError: after the last record, when a batch is not complete; `Records.report` says which and why.
 
     Example:

@@ -275,6 +275,23 @@ async def test_no_download_slot_is_a_mistake_of_the_caller() -> None:
             await run(client, [], [], concurrency=0, clock=clock)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"batch_ids": "msgbatch_1"}, r"batch_ids is a collection of strings, not one string; write \['msgbatch_1'\]"),
+        ({"only": "succeeded"}, "only is a collection"),
+        ({"only": {"sucseeded"}}, "'sucseeded' is no type of result; they are succeeded, errored"),
+        ({"poll_interval": 0.0}, "poll_interval must be more than 0"),
+        ({"max_record_bytes": 0}, "max_record_bytes must be 1 or more"),
+    ],
+)
+async def test_what_cannot_work_is_said_before_anything_is_asked(arguments: dict[str, Any], says: str) -> None:
+    async with emulated(fill_ended=1) as (emulator, client, clock):
+        with pytest.raises(ConfigurationError, match=says):
+            await run(client, **{"batch_ids": ["msgbatch_1"], "sinks": [], "clock": clock, **arguments})
+        assert emulator.stats()["requests"] == {"stats": 1}
+
+
 async def test_what_was_asked_for_is_held_against_what_was_answered(tmp_path: Path) -> None:
     async with emulated(duration=10) as (_, client, clock):
 
