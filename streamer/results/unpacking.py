@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 from streamer.results.encoding import Decoder
+from streamer.threads import Lane, Threads
 
 
 async def decoded(body: AsyncIterator[bytes], decoder: Decoder) -> AsyncGenerator[bytes, None]:
@@ -19,23 +20,27 @@ async def decoded(body: AsyncIterator[bytes], decoder: Decoder) -> AsyncGenerato
         TransportError: the compressed data is damaged or was cut.
         ResultsError: it grows out of all proportion.
     """
-    async for raw in body:
-        pieces = decoder.feed(raw)
-        if not decoder.works:
-            for data in pieces:
-                yield data
-            continue
-        ahead = _begin(pieces)
-        try:
-            while (piece := await asyncio.shield(ahead)) is not None:
-                ahead = _begin(pieces)
+    threads = Threads("streamer-unpack", 1)
+    lane = Lane(threads)
+    try:
+        async for raw in body:
+            pieces = decoder.feed(raw)
+            if not decoder.works:
+                for data in pieces:
+                    yield data
+                continue
+            ahead = _begin(lane, pieces)
+            while (piece := await lane.finish(ahead)) is not None:
+                ahead = _begin(lane, pieces)
                 await asyncio.sleep(0)  # lets the thread have the lock, which it needs to begin
                 yield piece
-        finally:
-            await asyncio.wait([ahead])  # for a millisecond or so: no thread outlives its download
-            ahead.exception()  # whoever leaves early does not want to know
-    decoder.finish()
+        decoder.finish()
+    finally:
+        await lane.settle()  # no thread outlives its download
+        threads.close()
 
 
-def _begin(pieces: Iterator[bytes]) -> asyncio.Future[bytes | None]:
-    return asyncio.get_running_loop().run_in_executor(None, next, pieces, None)
+def _begin(lane: Lane, pieces: Iterator[bytes]) -> asyncio.Future[bytes | None]:
+    ahead = asyncio.get_running_loop().run_in_executor(lane, next, pieces, None)
+    ahead.add_done_callback(lambda done: done.cancelled() or done.exception())  # whoever leaves early does not ask
+    return ahead

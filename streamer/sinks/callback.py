@@ -17,7 +17,7 @@ from streamer.results.block import Block
 from streamer.results.record import Record
 from streamer.sinks.base import Sink, Writer
 from streamer.sinks.per import Per, check_per, units
-from streamer.sinks.threads import Lane, Threads
+from streamer.threads import Lane, Threads
 
 YIELD_EVERY = 64  # records: an async function that never waits must not hold up the loop for a whole block
 

@@ -10,7 +10,7 @@ from streamer.results.accounting import Tally
 from streamer.results.block import Block
 from streamer.sinks.base import Sink, Writer
 from streamer.sinks.journal import Journal
-from streamer.sinks.threads import Lane, Threads
+from streamer.threads import Lane, Threads
 
 
 class CheckpointedSink(Sink):

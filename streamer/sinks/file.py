@@ -16,7 +16,7 @@ from streamer.results.block import Block
 from streamer.sinks.base import PartWriter, Sink
 from streamer.sinks.partfile import PartFile, cannot_write
 from streamer.sinks.template import Template
-from streamer.sinks.threads import Lane, Threads
+from streamer.threads import Lane, Threads
 
 BUFFER = 1024 * 1024  # bytes gathered before a thread is asked to write: a hop costs 0.1 ms, whatever it carries
 TOGETHER = 8 * BUFFER  # bytes gathered by all writers of a sink: with a hundred of them, each gathers less

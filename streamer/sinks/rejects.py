@@ -19,7 +19,7 @@ from streamer.api.errors import SinkError
 from streamer.results.block import Reject
 from streamer.sinks.partfile import cannot_use, cannot_write, make_directories
 from streamer.sinks.template import Template
-from streamer.sinks.threads import Lane, Threads
+from streamer.threads import Lane, Threads
 
 PIECE = 3 << 16  # bytes encoded at once; a multiple of 3, so that the pieces of base64 make one
 

@@ -16,7 +16,7 @@ from streamer.api.types import Batch
 from streamer.results.accounting import Tally
 from streamer.results.block import Block
 from streamer.sinks.base import PartWriter, Sink
-from streamer.sinks.threads import Lane, Threads
+from streamer.threads import Lane, Threads
 
 PATIENCE = 0.1  # seconds after which a thread that waits for a slow reader looks whether it should stop
 GRACE = 0.5  # seconds that a slow reader is given to take the rest of a record when we stop

@@ -69,10 +69,10 @@ class Lane(Executor):
         except asyncio.CancelledError:
             if stop is not None:
                 stop()
-            await self._settle()
+            await self.settle()
             raise
 
-    async def _settle(self) -> None:
+    async def settle(self) -> None:
         """Wait until no thread works for this lane, however often the waiting is cancelled."""
         future = self._last
         if future is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamer.sinks.threads import Lane, Threads
+from streamer.threads import Lane, Threads
 
 
 @pytest.fixture
