@@ -63,7 +63,7 @@ def _measure(arguments: argparse.Namespace) -> Results:
         with serving(root, work) as server:
             bench = Bench(
                 rounds=arguments.rounds or (2 if arguments.quick else 3),
-                seconds=0.4 if arguments.quick else 1.0,
+                seconds=0.2 if arguments.quick else 1.0,
                 loop=arguments.loop,
                 certificate=str(server.authority),
                 output=output,

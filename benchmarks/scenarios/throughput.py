@@ -14,7 +14,8 @@ QUICK = (COPY, HEADS, TYPED, CURL_FILE)  # for sizes other than 2 KB, where a qu
 
 def run(stage: Stage) -> None:
     """Everyone, on bodies of records of 500 B to 1 MB, over HTTP."""
-    for case, (record_bytes, records) in SIZES.items():
+    for case, (record_bytes, full) in SIZES.items():
+        records = stage.records(full)
         whole = stage.bodies.make(f"{record_bytes}whole", records=records, record_bytes=record_bytes)
         part = stage.bodies.make(f"{record_bytes}part", records=records // SLOW_SHARE, record_bytes=record_bytes)
         entrants: list[Entrant] = [*EVERYONE, *stage.extra]

@@ -25,7 +25,7 @@ RECORD_BYTES = 2_000
 
 def run(stage: Stage) -> None:
     """Records of 2 KB over HTTPS, gzipped, and both; sizes and rates count decoded bytes."""
-    records = 50_000 if stage.quick else 100_000
+    records = stage.records(100_000)
     whole = stage.bodies.make("packed", records=records, record_bytes=RECORD_BYTES, gzip=True)
     part = stage.bodies.make("packedpart", records=records // 20, record_bytes=RECORD_BYTES, gzip=True)
     ways = {"https": ("https", "identity"), "http, gzip": ("http", "gzip"), "https, gzip": ("https", "gzip")}
