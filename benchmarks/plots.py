@@ -42,6 +42,7 @@ def _curves(results: Results, directory: Path) -> Iterator[Path]:
         if not rows:
             continue
         figure, axes = plt.subplots(figsize=(9, 6), layout="constrained")
+        axes.set_prop_cycle(color=plt.get_cmap("tab20").colors)  # there are more contenders than usual colours
         for name, line in _lines(rows).items():
             points = [(row.at, row.middle(metric) or 0.0) for row in line]
             axes.plot(*zip(*points, strict=True), marker="o", label=name)
