@@ -28,11 +28,7 @@ def summary(report: RunReport, targets: Sequence[str]) -> list[str]:
             line += f", {outcomes[outcome]:,} {'still ' * (outcome in _UNFINISHED)}{outcome}"
     lines = [line]
     types = by_type(report.records)
-    line = f"{plural(sum(report.records.values()), 'record')}{f' ({types})' if types else ''}"
-    # Types are counted when a download ends, so of a batch that still streams only the number is known.
-    if streaming := sum(b.distinct for b in report.batches if b.outcome is Outcome.STREAMING and not b.records):
-        line += f", and {streaming:,} of batches still streaming"
-    lines.append(line)
+    lines.append(f"{plural(sum(report.records.values()), 'record')}{f' ({types})' if types else ''}")
     if report.missing:
         named = ", ".join(escaped(custom_id) for custom_id in report.missing_ids[:3])
         more = ", ..." if report.missing > len(report.missing_ids[:3]) else ""
