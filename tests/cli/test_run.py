@@ -121,6 +121,8 @@ def test_a_run_that_follows_reports_what_it_did_when_it_is_stopped(tmp_path: Pat
         assert KEY.encode() not in Path(f"/proc/{started.process.pid}/cmdline").read_bytes()
         new = streamer("submit", "-", cwd=tmp_path, base_url=emulator.base_url, stdin=request).stdout.strip()
         until((tmp_path / "results" / f"{new}.jsonl").exists)
+        asked = emulator.stats()["requests"]["list"]  # the file has its name a moment before the batch is done with
+        until(lambda: emulator.stats()["requests"]["list"] > asked + 1)
         started.process.send_signal(signal.SIGINT)
         done = started.done
     assert done.returncode == 130
