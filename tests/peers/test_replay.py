@@ -57,9 +57,7 @@ def test_recorded_traffic_comes_out_as_it_was_recorded(path: Path, tmp_path: Pat
     replay(Recording(path), tmp_path)
 
 
-@pytest.mark.skipif(
-    not OTHERS, reason="no recordings in ../*/wire beside this checkout; the project's own are replayed"
-)
+@pytest.mark.skipif(not OTHERS, reason="no recordings of others beside this checkout; the project's own are replayed")
 def test_recordings_that_lie_beside_the_checkout_come_out_as_they_were_recorded(tmp_path: Path) -> None:
     for path in OTHERS:
         replay(Recording(path), tmp_path)
