@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from streamer.api import RetryPolicy as RetryPolicy
     from streamer.api import SinkError as SinkError
     from streamer.api import StreamerError as StreamerError
+    from streamer.api import SubmissionError as SubmissionError
     from streamer.api import Timeouts as Timeouts
     from streamer.api import TransportError as TransportError
     from streamer.api import UntrustedHostError as UntrustedHostError
@@ -99,6 +100,7 @@ _HOMES = {
         "RetryPolicy",
         "SinkError",
         "StreamerError",
+        "SubmissionError",
         "Timeouts",
         "TransportError",
         "UntrustedHostError",

@@ -16,6 +16,7 @@ from streamer.api.errors import (
     ResultsError,
     SinkError,
     StreamerError,
+    SubmissionError,
     TransportError,
     UntrustedHostError,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "RetryPolicy",
     "SinkError",
     "StreamerError",
+    "SubmissionError",
     "SystemClock",
     "Timeouts",
     "TransportError",

@@ -9,6 +9,7 @@
 - `ResultsError`: the results are not what they should be
   - `UntrustedHostError`, `NotResultsError`, `IncompleteError`, `RecordError`
 - `SinkError`: a sink could not take or keep records
+- `SubmissionError`: requests could not all be submitted; what was is in the ledger
 
 No message and no attribute ever holds the API key or a URL's query.
 """
@@ -127,3 +128,7 @@ class RecordError(ResultsError):
 
 class SinkError(StreamerError):
     """A sink could not take or keep records; what it already holds is unharmed."""
+
+
+class SubmissionError(StreamerError):
+    """Requests could not all be submitted; the ledger knows what was, and the same again goes on from there."""
