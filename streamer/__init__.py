@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from streamer.api import TransportError as TransportError
     from streamer.api import UntrustedHostError as UntrustedHostError
     from streamer.pipeline import run as run
+    from streamer.pricing import Cost as Cost
+    from streamer.pricing import CostLine as CostLine
+    from streamer.pricing import Prices as Prices
     from streamer.records import Records as Records
     from streamer.records import stream as stream
     from streamer.report import BatchReport as BatchReport
@@ -64,6 +67,7 @@ getLogger("streamer").addHandler(NullHandler())
 
 _HOMES = {
     "streamer.pipeline": ("run",),
+    "streamer.pricing": ("Cost", "CostLine", "Prices"),
     "streamer.records": ("Records", "stream"),
     "streamer.roster": ("Ended", "Lost"),
     "streamer.report": ("BatchReport", "Observer", "Outcome", "RunReport"),
