@@ -44,6 +44,7 @@ class Options:
     only: frozenset[str] | None  # result types to deliver; None for all
     max_record_bytes: int  # a longer record is passed on in parts
     rejects: str | None  # template of the reject files; None to keep no undecodable record
+    usage: bool = True  # count tokens, for which every record is parsed
     reconciliation: Reconciliation | None = None  # where it is known what was asked for
 
 
@@ -205,7 +206,14 @@ class _Delivery:
 
     async def _download(self, client: Client, intake: Intake) -> None:
         """Ask for the results once and hand on what comes."""
-        pieces = download(client, self._batch, self._position, max_record_bytes=self._options.max_record_bytes)
+        options = self._options
+        pieces = download(
+            client,
+            self._batch,
+            self._position,
+            max_record_bytes=options.max_record_bytes,
+            usage=options.usage,
+        )
         try:
             async with aclosing(pieces):
                 async for piece in pieces:

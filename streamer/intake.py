@@ -82,15 +82,15 @@ class Intake:
             self._report.rejected = 0
 
     async def _take_block(self, block: Block) -> None:
-        fresh = self._tally.add(block.heads)
+        fresh = self._tally.add(block.ids, block.results)
         if fresh is not None:
             block = block.pick(fresh)
         only = self._only
         if only is not None:
-            block = block.pick([head.result.type in only for head in block.heads])
+            block = block.pick([kind in only for kind in block.types])
         for writer in self._writers:
             held = writer.held.ids
-            wanted = block.pick([head.custom_id not in held for head in block.heads]) if held else block
+            wanted = block.pick([custom_id not in held for custom_id in block.ids]) if held else block
             if len(wanted):
                 await guarded(self._doing, writer, writer.write(wanted))
 
@@ -117,7 +117,7 @@ class Intake:
             await self._reject(msgspec.structs.replace(part.reject, reason="it has two custom_ids"))
         else:
             head, only = part.head, self._only
-            fresh = self._tally.add([head]) is None
+            fresh = self._tally.add([head.custom_id], [head.result]) is None
             wanted = fresh and (only is None or head.result.type in only)
             await self._end_parts(keep=[w for w in self._takers if wanted and head.custom_id not in w.held.ids])
         await self._end_parts(keep=[])

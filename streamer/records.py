@@ -28,6 +28,7 @@ def stream(
     concurrency: int = CONCURRENCY,
     poll_interval: float = POLL_INTERVAL,
     max_record_bytes: int = MAX_RECORD_BYTES,
+    usage: bool = True,
     observer: Observer | None = None,
 ) -> Records:
     """The records of many batches as one asynchronous iterator, batch by batch as each one ends.
@@ -42,6 +43,8 @@ def stream(
         concurrency: downloads under way at once; records of so many batches may come interleaved.
         poll_interval: seconds: the shortest pause between two questions about the same batch.
         max_record_bytes: a longer record is not held: the batch then counts as incomplete.
+        usage: count tokens for the report, as `run` does; without it records come faster, unless each one's `result`
+            is used, whose decoding takes the most.
         observer: is told what happens while it happens.
 
     Returns:
@@ -70,6 +73,7 @@ def stream(
                 concurrency=concurrency,
                 poll_interval=poll_interval,
                 max_record_bytes=max_record_bytes,
+                usage=usage,
                 observer=observer,
             )
         except Exception:

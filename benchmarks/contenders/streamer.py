@@ -30,7 +30,7 @@ async def blocks(job: Job, watch: Stopwatch) -> int:
     async with _client(job) as client, stream(client, job.batch_ids, concurrency=job.concurrency) as records:
         async for block in records.blocks():
             watch.first()
-            count += len([(head.custom_id, head.result.type) for head in block.heads])
+            count += len(list(zip(block.ids, block.types, strict=True)))
     return count
 
 

@@ -14,8 +14,9 @@ from sys import intern
 import msgspec
 
 from streamer.api.types import RESULT_TYPES, RequestCounts
-from streamer.results.record import Head, HeadUsage
+from streamer.results.record import HeadResult, HeadUsage
 
+LONG_PROMPT = 100_000  # tokens; of some models a record with a longer prompt has another price
 NAMED = 100  # custom_ids of a kind (come twice, missing, unknown) that a report names; the others are counted
 
 
@@ -53,6 +54,24 @@ class Tokens(msgspec.Struct):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
+def rate(model: str, usage: HeadUsage) -> str:
+    """Under which name tokens are summed: the model's, and what else decides their price.
+
+    >>> rate("claude-haiku-5-5", HeadUsage(input_tokens=2_000, cache_read_input_tokens=99_000, inference_geo="us"))
+    'claude-haiku-5-5;geo=us;long'
+    """
+    prompt = usage.input_tokens + (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+    return model + (";geo=us" if usage.inference_geo == "us" else "") + (";long" if prompt > LONG_PROMPT else "")
+
+
+def _all_plain(usages: list[HeadUsage]) -> bool:
+    """Whether certainly none of them is of a rate of its own; much faster than asking for the rate of each."""
+    longest = max([usage.input_tokens for usage in usages])
+    longest += max([usage.cache_read_input_tokens or 0 for usage in usages])
+    longest += max([usage.cache_creation_input_tokens or 0 for usage in usages])
+    return longest <= LONG_PROMPT and "us" not in [usage.inference_geo for usage in usages]
+
+
 class Tally:
     """The distinct records of one batch, counted as they pass.
 
@@ -64,7 +83,7 @@ class Tally:
         self.ids: dict[str, str] = {}  # custom_id -> type of the first record that carried it
         self.types: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()  # errored records by the API's error type
-        self.usage: dict[str, Tokens] = {}  # by model
+        self.usage: dict[str, Tokens] = {}  # by model, and by what else decides the price: see `rate`
         self.duplicates = 0  # records whose custom_id had already come in the same pass
         self.duplicate_ids: list[str] = []  # the first of those
         self._passed: set[str] | None = None  # the ids of this pass; None while that is `ids` itself
@@ -81,18 +100,16 @@ class Tally:
         self.duplicates = 0
         self.duplicate_ids = []
 
-    def add(self, heads: list[Head]) -> list[bool] | None:
+    def add(self, ids: list[str], results: list[HeadResult]) -> list[bool] | None:
         """Count records, and say which of them are new; None when all are."""
-        ids = [head.custom_id for head in heads]
         if self.ids.keys().isdisjoint(ids) and len(set(ids)) == len(ids):
-            self._count(heads)
+            self._count(ids, results)
             if self._passed is not None:
                 self._passed.update(ids)
             return None
-        return [self._add_one(head) for head in heads]
+        return [self._add_one(custom_id, result) for custom_id, result in zip(ids, results, strict=True)]
 
-    def _add_one(self, head: Head) -> bool:
-        custom_id = head.custom_id
+    def _add_one(self, custom_id: str, result: HeadResult) -> bool:
         known = custom_id in self.ids
         if known if self._passed is None else custom_id in self._passed:
             self.duplicates += 1
@@ -101,24 +118,31 @@ class Tally:
         if self._passed is not None:
             self._passed.add(custom_id)
         if not known:
-            self._count([head])
+            self._count([custom_id], [result])
         return not known
 
-    def _count(self, heads: list[Head]) -> None:
-        results = [head.result for head in heads]
+    def _count(self, ids: list[str], results: list[HeadResult]) -> None:
         types = [intern(result.type) for result in results]
-        self.ids.update(zip([head.custom_id for head in heads], types, strict=True))
+        self.ids.update(zip(ids, types, strict=True))
         self.types.update(types)
         messages = [result.message for result in results if result.message is not None]
-        by_model: dict[str, list[HeadUsage]] = {}
-        for message in messages:
-            if message.usage is not None:
-                by_model.setdefault(message.model, []).append(message.usage)
-        for model, usages in by_model.items():
-            self.usage.setdefault(model, Tokens()).add_usages(usages)
+        spent = [(message.model, message.usage) for message in messages if message.usage is not None]
+        if spent:
+            self._add_usage(spent)
         if len(messages) < len(results):
             errors = [result.error.error for result in results if result.message is None and result.error is not None]
             self.errors.update(error.type for error in errors if error is not None)
+
+    def _add_usage(self, spent: list[tuple[str, HeadUsage]]) -> None:
+        usages = [usage for _, usage in spent]
+        by_rate: dict[str, list[HeadUsage]] = {}
+        if len({model for model, _ in spent}) == 1 and _all_plain(usages):
+            by_rate[spent[0][0]] = usages
+        else:
+            for model, usage in spent:
+                by_rate.setdefault(rate(model, usage), []).append(usage)
+        for name, together in by_rate.items():
+            self.usage.setdefault(name, Tokens()).add_usages(together)
 
     def remember(self, ids: Mapping[str, str]) -> None:
         """Take in records of which only the custom_id and the type are known."""

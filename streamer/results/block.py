@@ -15,7 +15,8 @@ from operator import itemgetter
 import msgspec
 
 from streamer.results.framing import SPACE, Lines, seams
-from streamer.results.record import HEAD, Head, Record, read_head
+from streamer.results.record import HEAD, Head, HeadResult, Record, read_head
+from streamer.results.sniffing import sniff
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
@@ -24,20 +25,27 @@ class Block(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         batch_id: the batch they belong to.
         data: the records' own bytes, each ended by exactly one ``\n``.
-        heads: custom_id, type and usage of each record, in the order of `data`.
+        ids: the custom_id of each record, in the order of `data`.
+        results: what is known of the result of each: its type at least.
     """
 
     batch_id: str
     data: bytes
-    heads: list[Head]
+    ids: list[str]
+    results: list[HeadResult]
 
     def __len__(self) -> int:
-        return len(self.heads)
+        return len(self.ids)
+
+    @property
+    def types(self) -> list[str]:
+        """The type of each record, in the order of `data`."""
+        return [result.type for result in self.results]
 
     def records(self) -> Iterator[Record]:
         """The records as lazy views, in order."""
-        for head, line in zip(self.heads, BytesIO(self.data), strict=True):
-            yield Record(self.batch_id, head, line[:-1])
+        for custom_id, result, line in zip(self.ids, self.results, BytesIO(self.data), strict=True):
+            yield Record(self.batch_id, custom_id, result.type, line[:-1])
 
     @property
     def size(self) -> int:
@@ -49,7 +57,7 @@ class Block(msgspec.Struct, frozen=True, gc=False):
         if all(wanted):
             return self
         data = b"".join(compress(BytesIO(self.data), wanted))
-        return Block(self.batch_id, data, list(compress(self.heads, wanted)))
+        return Block(self.batch_id, data, list(compress(self.ids, wanted)), list(compress(self.results, wanted)))
 
 
 class Reject(msgspec.Struct, frozen=True, gc=False):
@@ -71,7 +79,7 @@ class Reject(msgspec.Struct, frozen=True, gc=False):
     terminated: bool = True
 
 
-def read_lines(batch_id: str, lines: Lines) -> tuple[Block | None, list[Reject]]:
+def read_lines(batch_id: str, lines: Lines, *, usage: bool = True) -> tuple[Block | None, list[Reject]]:
     r"""Make a block of framed lines.
 
     Every byte of `lines` but white space between records ends up in the block or in a reject, in order. A record is a
@@ -86,9 +94,10 @@ def read_lines(batch_id: str, lines: Lines) -> tuple[Block | None, list[Reject]]
     (Block(batch_id='msgbatch_1', data=...), [Reject(offset=46, size=6, reason=..., raw=b'{"cust', terminated=False)])
     """
     data = lines.data if lines.data.endswith(b"\n") else lines.data + b"\n"
-    heads = _heads_of_usual(data)
-    if heads is not None:
-        return Block(batch_id, data, heads), []
+    known = sniff(data) if lines.terminated and not usage else None
+    known = known or _parse_usual(data)
+    if known is not None:
+        return Block(batch_id, data, *known), []
     records: list[bytes] = []
     heads = []
     rejects: list[Reject] = []
@@ -101,22 +110,27 @@ def read_lines(batch_id: str, lines: Lines) -> tuple[Block | None, list[Reject]]
             reason = "nested too deeply" if isinstance(exc, RecursionError) else str(exc)
             terminated = lines.terminated or offset + len(raw) < end
             rejects.append(Reject(lines.offset + offset, len(raw), reason, raw, terminated))
-    return (Block(batch_id, b"\n".join([*records, b""]), heads) if records else None), rejects
+    block = Block(batch_id, b"\n".join([*records, b""]), *_apart(heads)) if records else None
+    return block, rejects
 
 
 _ends = itemgetter(0, -2)  # the last byte is the newline
 _BRACES = {(ord("{"), ord("}"))}
 
 
-def _heads_of_usual(data: bytes) -> list[Head] | None:
-    """The heads, when each line of `data` is exactly one record with nothing around it; else None."""
+def _parse_usual(data: bytes) -> tuple[list[str], list[HeadResult]] | None:
+    """The ids and results, when each line of `data` is exactly one record with nothing around it; else None."""
     # A long record comes alone and is not copied. For many, readlines is several times as fast as a split.
     lines = [data] if data.find(b"\n") == len(data) - 1 else BytesIO(data).readlines()
     try:
         heads = list(map(HEAD.decode, lines))
     except (ValueError, RecursionError):
         return None
-    return heads if set(map(_ends, lines)) == _BRACES else None
+    return _apart(heads) if set(map(_ends, lines)) == _BRACES else None
+
+
+def _apart(heads: list[Head]) -> tuple[list[str], list[HeadResult]]:
+    return [head.custom_id for head in heads], [head.result for head in heads]
 
 
 def _separate(data: bytes) -> Iterator[tuple[int, bytes]]:

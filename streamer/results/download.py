@@ -96,7 +96,7 @@ class Position:
 
 
 async def download(
-    client: Client, batch: Batch, position: Position, *, max_record_bytes: int
+    client: Client, batch: Batch, position: Position, *, max_record_bytes: int, usage: bool = True
 ) -> AsyncGenerator[Begin | Block | Reject | LongPart, None]:
     """Ask for the results of an ended batch once, and yield them as they arrive, in the server's order.
 
@@ -105,6 +105,7 @@ async def download(
         batch: the batch, ended, with its `results_url`.
         position: how far an earlier download came; brought up to date after each piece that was taken.
         max_record_bytes: a record longer than this comes as `LongPart`s and is never held whole.
+        usage: read the usage of each record too, and so all of it.
 
     Yields:
         First `Begin`, then what came.
@@ -121,7 +122,7 @@ async def download(
         yield Begin(start)
         decoder = encoding.decoder(body.headers.get("Content-Encoding"))
         framer = Framer(max_record_bytes, start=start)
-        reader = _Reader(batch.id)
+        reader = _Reader(batch.id, usage=usage)
         blank = 0  # bytes since the last record
         async with aclosing(decoded(body, decoder)) as pieces:
             async for data in pieces:
@@ -159,8 +160,9 @@ async def _answer(
 class _Reader:
     """Turns what the framer cuts into blocks, rejects and parts."""
 
-    def __init__(self, batch_id: str) -> None:
+    def __init__(self, batch_id: str, *, usage: bool) -> None:
         self._batch_id = batch_id
+        self._usage = usage
         self._long: LongRecordReader | None = None
         self._begin = 0  # of the long record, in the decoded body
 
@@ -168,7 +170,7 @@ class _Reader:
         if isinstance(framed, Part):
             yield self._part(framed)
             return
-        block, rejects = read_lines(self._batch_id, framed)
+        block, rejects = read_lines(self._batch_id, framed, usage=self._usage)
         if block is not None:
             yield block
         for reject in rejects:

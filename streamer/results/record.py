@@ -10,6 +10,11 @@ import msgspec
 from streamer.api.errors import RecordError
 from streamer.api.types import Result
 
+# What is kept of every record until its batch is done with has a bound, or a hostile server could fill the memory with
+# it: the API allows 64 characters in a custom_id, and its names are shorter.
+CustomId = Annotated[str, msgspec.Meta(max_length=1024)]
+Name = Annotated[str, msgspec.Meta(max_length=256)]
+
 
 class HeadCacheCreation(msgspec.Struct, gc=False):
     """Tokens written to the prompt cache for an hour."""
@@ -39,12 +44,7 @@ class HeadUsage(msgspec.Struct, gc=False):
     cache_creation: HeadCacheCreation | None = None
     server_tool_use: HeadToolUse | None = None
     output_tokens_details: HeadOutputDetails | None = None
-
-
-# What is kept of every record until its batch is done with has a bound, or a hostile server could fill the memory with
-# it: the API allows 64 characters in a custom_id, and its names are shorter.
-CustomId = Annotated[str, msgspec.Meta(max_length=1024)]
-Name = Annotated[str, msgspec.Meta(max_length=256)]
+    inference_geo: Name | None = None
 
 
 class HeadMessage(msgspec.Struct, gc=False):
@@ -109,7 +109,11 @@ _MINIMAL = msgspec.json.Decoder(_Minimal)
 class Record(msgspec.Struct, eq=False, gc=False):
     """One record, decoded no further than it is asked for.
 
-    `custom_id` and `type` cost nothing; `result` decodes on first use; `raw` is the bytes as they came.
+    Attributes:
+        batch_id: the batch it belongs to.
+        custom_id: the id that the request was given.
+        type: `succeeded`, `errored`, `canceled`, `expired`, or a type not known yet.
+        raw: the bytes as they came, without their newline.
 
     >>> from streamer.results.block import read_lines
     >>> from streamer.results.framing import Lines
@@ -120,19 +124,10 @@ class Record(msgspec.Struct, eq=False, gc=False):
     """
 
     batch_id: str
-    head: Head
+    custom_id: str
+    type: str
     raw: bytes
     _result: Result | None = None
-
-    @property
-    def custom_id(self) -> str:
-        """The id that the request was given."""
-        return self.head.custom_id
-
-    @property
-    def type(self) -> str:
-        """`succeeded`, `errored`, `canceled`, `expired`, or a type not known yet."""
-        return self.head.result.type
 
     @property
     def result(self) -> Result:

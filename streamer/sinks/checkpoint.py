@@ -88,7 +88,7 @@ class CheckpointedWriter(Writer):
     async def write(self, block: Block) -> None:
         """Have the wrapped sink take the block, then remember that it has."""
         await self._writer.write(block)
-        records = [(head.custom_id, head.result.type) for head in block.heads]
+        records = list(zip(block.ids, block.types, strict=True))
         await self._lane.run(lambda: self._journal.acknowledge(self._name, self._batch_id, records))
 
     async def commit(self) -> None:

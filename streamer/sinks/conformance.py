@@ -254,7 +254,9 @@ def make_batch(batch_id: str) -> Batch:
 def make_block(batch_id: str, records: Iterable[bytes]) -> Block:
     """A block of raw records."""
     lines = list(records)
-    return Block(batch_id, b"".join(line + b"\n" for line in lines), [HEAD.decode(line) for line in lines])
+    heads = [HEAD.decode(line) for line in lines]
+    data = b"".join(line + b"\n" for line in lines)
+    return Block(batch_id, data, [head.custom_id for head in heads], [head.result for head in heads])
 
 
 def make_record(custom_id: str, kind: str, text: str) -> bytes:

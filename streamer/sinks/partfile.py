@@ -201,8 +201,8 @@ class PartFile:
 
     def _scan(self, path: Path, descriptor: int, end: int) -> None:
         try:
-            for heads in scan(descriptor, end):
-                self.tally.add(heads)
+            for ids, results in scan(descriptor, end):
+                self.tally.add(ids, results)
                 if self._stopped:
                     raise SinkError(f"{path} was not read to its end: stopped")
         except BrokenFileError as broken:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from streamer.results.block import read_lines
 from streamer.results.framing import Framer, Lines, Part
 from streamer.results.longrecord import LongRecordReader
-from streamer.results.record import Head
+from streamer.results.record import HeadResult
 
 CHUNK = 256 * 1024  # bytes
 
@@ -38,8 +38,8 @@ def last_line_end(descriptor: int, size: int) -> int:
     return 0
 
 
-def scan(descriptor: int, end: int) -> Iterator[list[Head]]:
-    """The heads of the records in the first `end` bytes of a file, in order.
+def scan(descriptor: int, end: int) -> Iterator[tuple[list[str], list[HeadResult]]]:
+    """The custom_ids and results of the records in the first `end` bytes of a file, in order.
 
     Raises:
         BrokenFileError: something in it is not a record.
@@ -51,7 +51,7 @@ def scan(descriptor: int, end: int) -> Iterator[list[Head]]:
             if rejects:
                 raise BrokenFileError(rejects[0].offset, rejects[0].reason)
             if block is not None:
-                yield block.heads
+                yield block.ids, block.results
             continue
         if long is None:
             long, begin = LongRecordReader(), piece.offset
@@ -60,7 +60,7 @@ def scan(descriptor: int, end: int) -> Iterator[list[Head]]:
             head, reason = long.close()
             if head is None:
                 raise BrokenFileError(begin, reason)
-            yield [head]
+            yield [head.custom_id], [head.result]
             long = None
 
 

@@ -55,16 +55,16 @@ def records_of(items: list[Lines | Part]) -> tuple[list[bytes], list[bytes]]:
                 head, reason = reader.close()
                 assert (head is None) == bool(reason), "a long record is one, or there is a reason why not"
                 if head is not None:
-                    tally.add([head])
+                    tally.add([head.custom_id], [head.result])
                 (rejected if head is None else found).append(b"".join(long).strip(SPACE))
                 long, reader = [], LongRecordReader()
             continue
         block, rejects = read_lines("msgbatch_fuzz", item)
         if block is not None:
             assert block.data.endswith(b"\n"), "each record ends in a newline"
-            tally.add(block.heads)
+            tally.add(block.ids, block.results)
             views = list(block.records())
-            assert len(views) == len(block), "as many records as heads"
+            assert len(views) == len(block), "as many records as ids"
             for record in views:
                 assert b"\n" not in record.raw, "a newline belongs to no record"
                 with suppress(RecordError):  # JSON, but not of the API's shape

@@ -25,24 +25,28 @@ def with_usage(custom_id: str, model: str, **usage: object) -> Head:
     )
 
 
+def add(tally: Tally, *heads: Head) -> list[bool] | None:
+    return tally.add([head.custom_id for head in heads], [head.result for head in heads])
+
+
 def test_new_records_are_all_new_and_counted_by_type() -> None:
     tally = Tally()
-    assert tally.add([head("a"), head("b", "errored"), head("c")]) is None
+    assert add(tally, head("a"), head("b", "errored"), head("c")) is None
     assert (len(tally), dict(tally.types), tally.duplicates) == (3, {"succeeded": 2, "errored": 1}, 0)
 
 
 def test_a_duplicate_in_one_download_is_counted_once_and_named_a_duplicate() -> None:
     tally = Tally()
-    assert tally.add([head("a"), head("b"), head("a")]) == [True, True, False]
-    assert tally.add([head("b")]) == [False]
+    assert add(tally, head("a"), head("b"), head("a")) == [True, True, False]
+    assert add(tally, head("b")) == [False]
     assert (len(tally), tally.duplicates) == (2, 2)
 
 
 def test_records_of_a_second_download_are_no_duplicates_but_its_own_doubles_are() -> None:
     tally = Tally()
-    tally.add([head("a"), head("b")])
+    add(tally, head("a"), head("b"))
     tally.begin_pass()
-    assert tally.add([head("b"), head("c"), head("c"), head("a")]) == [False, True, False, False]
+    assert add(tally, head("b"), head("c"), head("c"), head("a")) == [False, True, False, False]
     assert (len(tally), tally.duplicates) == (3, 1)
 
 
@@ -53,7 +57,7 @@ def test_whatever_the_order_each_id_is_new_exactly_once(downloads: list[list[lis
     for download in downloads:
         tally.begin_pass()
         for block in download:
-            fresh = tally.add([head(str(n)) for n in block]) or [True] * len(block)
+            fresh = add(tally, *[head(str(n)) for n in block]) or [True] * len(block)
             if tally.ids:
                 new += [n for n, is_new in zip(block, fresh, strict=True) if is_new]
         records = [n for block in download for n in block]
@@ -65,15 +69,16 @@ def test_whatever_the_order_each_id_is_new_exactly_once(downloads: list[list[lis
 
 def test_types_with_what_is_held_count_each_id_once() -> None:
     held, tally = Tally(), Tally()
-    held.add([head("a"), head("b", "errored")])
-    tally.add([head("b", "errored"), head("c")])
+    add(held, head("a"), head("b", "errored"))
+    add(tally, head("b", "errored"), head("c"))
     assert dict(tally.types_with(held)) == {"succeeded": 2, "errored": 1}
 
 
 def test_tokens_are_summed_by_model_with_cache_writes_by_lifetime() -> None:
     tally = Tally()
-    tally.add(
-        [
+    add(
+        tally,
+        *[
             with_usage("a", "opus", input_tokens=10, output_tokens=5),
             with_usage(
                 "b",
@@ -87,7 +92,7 @@ def test_tokens_are_summed_by_model_with_cache_writes_by_lifetime() -> None:
                 server_tool_use={"web_search_requests": 3},
             ),
             with_usage("c", "haiku", input_tokens=7, output_tokens=0, cache_creation_input_tokens=9),
-        ]
+        ],
     )
     assert tally.usage["opus"] == Tokens(
         requests=2,
@@ -102,18 +107,33 @@ def test_tokens_are_summed_by_model_with_cache_writes_by_lifetime() -> None:
     assert tally.usage["haiku"] == Tokens(requests=1, input=7, cache_write_5m=9)
 
 
+def test_tokens_at_another_price_are_summed_apart() -> None:
+    tally = Tally()
+    long = {"input_tokens": 1, "cache_read_input_tokens": 60_000, "cache_creation_input_tokens": 40_000}
+    add(tally, with_usage("a", "haiku", input_tokens=100_000), with_usage("b", "haiku", **long))
+    add(tally, with_usage("c", "haiku", input_tokens=3, inference_geo="us"))
+    add(tally, with_usage("d", "haiku", **long, inference_geo="us"), with_usage("e", "haiku", inference_geo="global"))
+    assert {name: (tokens.requests, tokens.input) for name, tokens in tally.usage.items()} == {
+        "haiku": (2, 100_000),
+        "haiku;long": (1, 1),
+        "haiku;geo=us": (1, 3),
+        "haiku;geo=us;long": (1, 1),
+    }
+
+
 def test_a_record_that_comes_twice_is_paid_for_once() -> None:
     tally = Tally()
-    tally.add([with_usage("a", "opus", input_tokens=10, output_tokens=5)])
+    add(tally, with_usage("a", "opus", input_tokens=10, output_tokens=5))
     tally.begin_pass()
-    tally.add([with_usage("a", "opus", input_tokens=10, output_tokens=5)])
+    add(tally, with_usage("a", "opus", input_tokens=10, output_tokens=5))
     assert tally.usage["opus"].input == 10
 
 
 def test_errored_records_are_counted_by_the_apis_error_type() -> None:
     tally = Tally()
-    tally.add(
-        [DECODE(b'{"custom_id":"a","result":{"type":"errored","error":{"type":"error","error":{"type":"api_error"}}}}')]
+    add(
+        tally,
+        DECODE(b'{"custom_id":"a","result":{"type":"errored","error":{"type":"error","error":{"type":"api_error"}}}}'),
     )
     assert dict(tally.errors) == {"api_error": 1}
 

@@ -44,9 +44,9 @@ def test_usual_lines_become_a_block_as_they_are() -> None:
     data = record("a") + b"\n" + record("b", "expired") + b"\n"
     block = only(data)
     assert block.data is data
-    assert [head.custom_id for head in block.heads] == ["a", "b"]
-    assert [head.result.type for head in block.heads] == ["succeeded", "expired"]
-    message = block.heads[0].result.message
+    assert block.ids == ["a", "b"]
+    assert block.types == ["succeeded", "expired"]
+    message = block.results[0].message
     assert message is not None
     assert message.model == "claude-x"
     assert message.usage is not None
@@ -69,7 +69,7 @@ def test_usual_lines_become_a_block_as_they_are() -> None:
 def test_separators_belong_to_no_record(data: bytes) -> None:
     block = only(data)
     assert block.data == record("a") + b"\n" + record("b") + b"\n"
-    assert [head.custom_id for head in block.heads] == ["a", "b"]
+    assert block.ids == ["a", "b"]
 
 
 def test_white_space_inside_a_record_is_its_own() -> None:
@@ -106,13 +106,13 @@ ODD = {
 def test_an_odd_record_is_a_record(name: str) -> None:
     raw = ODD[name]
     block = only(record("before") + b"\n" + raw + b"\n" + record("after") + b"\n")
-    assert [head.custom_id for head in block.heads] == ["before", "a", "after"]
+    assert block.ids == ["before", "a", "after"]
     assert block.data.split(b"\n")[1] == raw
 
 
 def test_a_lone_surrogate_does_not_cost_the_usage() -> None:
     block = only(record(content="\ud800") + b"\n")
-    message = block.heads[0].result.message
+    message = block.results[0].message
     assert message is not None
     assert message.usage is not None
     assert message.usage.output_tokens == 20
@@ -141,7 +141,7 @@ def test_what_is_no_record_is_a_reject(name: str) -> None:
     before = record("before") + b"\r\n\n "
     block, [reject] = read_lines("batch", Lines(1000, before + raw + b" \n" + record("after") + b"\n"))
     assert block is not None
-    assert [head.custom_id for head in block.heads] == ["before", "after"]
+    assert block.ids == ["before", "after"]
     assert (reject.offset, reject.size, reject.raw) == (1000 + len(before), len(raw), raw)
     assert reason in reject.reason
     assert reject.terminated
@@ -204,7 +204,7 @@ def test_picking_records() -> None:
     assert block.pick([True] * 4) is block
     some = block.pick([True, False, False, True])
     assert (len(some), some.size, some.data) == (2, len(some.data), lines[0] + lines[3])
-    assert [head.custom_id for head in some.heads] == ["a", "d"]
+    assert some.ids == ["a", "d"]
     none = block.pick([False] * 4)
     assert (len(none), none.data, list(none.records())) == (0, b"", [])
 

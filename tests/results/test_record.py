@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from streamer.api.errors import RecordError
-from streamer.results.record import Head, HeadResult, Record, lenient_loads
+from streamer.results.record import Record, lenient_loads
 
 
 def record(result: Any, raw: bytes = b"") -> Record:
     raw = raw or json.dumps({"custom_id": "a", "result": result}).encode()
-    return Record("msgbatch_1", Head("a", HeadResult("x")), raw)
+    return Record("msgbatch_1", "a", "x", raw)
 
 
 def test_a_succeeded_result_typed() -> None:

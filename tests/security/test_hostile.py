@@ -32,7 +32,7 @@ def record(custom_id: str = "a", kind: str = "succeeded", model: str = "m", erro
 def test_what_would_be_kept_of_a_record_has_a_bound_and_beyond_it_is_a_reject(line: bytes) -> None:
     block, [reject] = read_lines("b", Lines(0, record("before") + b"\n" + line + b"\n" + record("after"), True))
     assert block is not None
-    assert [head.custom_id for head in block.heads] == ["before", "after"]
+    assert block.ids == ["before", "after"]
     assert reject.raw == line
 
 
@@ -42,7 +42,7 @@ def test_a_long_name_inside_a_record_is_not_kept_but_the_record_is(line: bytes) 
     assert block is not None
     assert rejects == []
     assert block.data == line + b"\n"
-    assert len(str(block.heads)) < 200
+    assert len(str(block.results)) < 200
 
 
 @pytest.mark.parametrize("line", [record("x" * 1024), record(kind="x" * 256, model="y" * 256)])
@@ -50,7 +50,7 @@ def test_up_to_the_bound_all_is_as_ever(line: bytes) -> None:
     block, rejects = read_lines("b", Lines(0, line, True))
     assert block is not None
     assert rejects == []
-    assert block.heads[0].result.message is not None
+    assert block.results[0].message is not None
 
 
 async def test_a_long_reject_costs_little_more_than_its_bytes_and_is_kept_whole(tmp_path: Path) -> None:

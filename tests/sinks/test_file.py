@@ -101,7 +101,7 @@ def test_a_file_is_read_back_in_constant_memory(tmp_path: Path) -> None:
             file.write(block)
     with path.open("rb") as file:
         tracemalloc.start()
-        count = sum(len(heads) for heads in scan(file.fileno(), 8 * len(block)))
+        count = sum(len(ids) for ids, _ in scan(file.fileno(), 8 * len(block)))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert count == 1600
