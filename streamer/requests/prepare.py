@@ -1,0 +1,222 @@
+"""Request files in, a checked spool out: nothing is sent before all of it is known to be right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from threading import Event
+
+from streamer.api.errors import ConfigurationError, StreamerError
+from streamer.requests.advice import Adviser
+from streamer.requests.check import Checked, Refused, check_given, check_params, check_request
+from streamer.requests.estimate import Estimator
+from streamer.requests.faults import Fault, FaultLog, Place
+from streamer.requests.ids import MOST_TOLD, IdHashes, repeats
+from streamer.requests.places import Places
+from streamer.requests.reading import Draft, RequestFile, name_of, read_drafts
+from streamer.requests.slices import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS, split
+from streamer.requests.spool import NewFile, Spool, custom_id_of
+from streamer.requests.template import ParamsTemplate, TemplateError
+
+ID_PREFIX = "request-"
+FIELDS = "fields.jsonl"
+_AROUND = ENVELOPE_BYTES + len(b'{"custom_id":"","params":}')
+_PREFIX = re.compile(r"[a-zA-Z0-9_-]{1,44}")  # and up to 20 digits make a custom_id
+
+
+def prepare(
+    files: Sequence[RequestFile],
+    spool: Path,
+    *,
+    on_fault: Callable[[Fault], None],
+    id_prefix: str | None = None,
+    template: str | Path | None = None,
+    max_requests: int = MAX_REQUESTS,
+    max_bytes: int = MAX_BYTES,
+    digest: str | None = None,
+    stop: Event | None = None,
+) -> Spool:
+    """Read and check request files, and write them as one spool.
+
+    The form of each file is told by what it holds: lines of `{"custom_id", "params"}`; the API's own body
+    `{"requests": [...]}`; an array of requests; lines of bare params. With a template, files are CSV, and beside the
+    spool `fields.jsonl` has each record as a JSON object, line by line. It blocks; memory does not grow with the files,
+    only with the longest request.
+
+    Args:
+        files: paths, or binary files such as stdin.
+        spool: where the spool goes; its directory is made if need be. Its name stands for a whole spool or not at all.
+        on_fault: told of everything that is wrong, as it is found.
+        id_prefix: what custom_ids that have to be made begin with, `request-` unless given; they go on with the
+            number of the request among all, from 1.
+        template: a JSON file of params for CSV, with `{column}` in its strings.
+        max_requests: how many requests a batch may have.
+        max_bytes: how long the body of a batch may be.
+        digest: what the spool's digest has to be, when a submission is continued; if it is another one, what is there
+            already stays.
+        stop: set by another thread to have this one give up soon.
+
+    Raises:
+        FaultsError: something is wrong with the files; all of it was told, and nothing is left on the disk.
+        ConfigurationError: the prefix cannot be used, the spool cannot be written, or the digest is another one.
+        StreamerError: it was stopped.
+    """
+    prefix = ID_PREFIX if id_prefix is None else id_prefix
+    if not _PREFIX.fullmatch(prefix):
+        raise ConfigurationError(
+            f"the id prefix {prefix!r} cannot begin a custom_id: use 1 to 44 letters, digits, hyphens and underscores"
+        )
+    if not files:
+        raise ConfigurationError("there is no request file")
+    for file in files:
+        if isinstance(file, str | Path) and spool.exists() and Path(file).exists() and spool.samefile(file):
+            raise ConfigurationError(
+                f"{file} is the project's own copy of the requests; name your own file or another project"
+            )
+    try:
+        with ExitStack() as stack:
+            _make_directory(spool.parent, stack)
+            preparation = _Preparation(
+                spool, stack, FaultLog(on_fault), prefix=prefix, max_bytes=max_bytes, stop=stop or Event()
+            )
+            return preparation.run(files, template, max_requests, digest)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{spool} cannot be written, so nothing was sent: {error.strerror or error}"
+        ) from error
+
+
+class _Preparation:
+    """One call of `prepare`, under way."""
+
+    def __init__(
+        self, spool: Path, stack: ExitStack, faults: FaultLog, *, prefix: str, max_bytes: int, stop: Event
+    ) -> None:
+        self._stack = stack
+        self._faults = faults
+        self._prefix = prefix
+        self._max_bytes = max_bytes
+        self._stop = stop
+        self._spool = stack.enter_context(closing(NewFile(spool)))
+        self._fields: NewFile | None = None
+        self._hashes = stack.enter_context(IdHashes(spool.parent))
+        self._places = stack.enter_context(Places(spool.parent))
+        self._estimator = Estimator()
+        self._adviser = Adviser()
+
+    def run(
+        self, files: Sequence[RequestFile], template: str | Path | None, max_requests: int, digest: str | None
+    ) -> Spool:
+        path = self._spool.path
+        parsed = None
+        if template is not None:
+            parsed = self._template(template)
+            self._fields = self._stack.enter_context(closing(NewFile(path.with_name(FIELDS))))
+        drafts = read_drafts(files, self._faults, template=parsed, longest=self._max_bytes)
+        slices = list(split(self._lengths(drafts), max_requests=max_requests, max_bytes=self._max_bytes))
+        self._tell_repeats(files)
+        if self._faults.count:
+            raise self._faults.error()
+        self._spool.sync()
+        if digest not in (None, self._spool.digest):
+            raise ConfigurationError(
+                f"{', '.join(map(name_of, files))} does not hold the requests that this submission began with; name "
+                f"the same files as they were, or another project"
+            )
+        self._publish()
+        estimate = self._estimator.estimate()
+        return Spool(path, slices, estimate.requests, self._spool.digest, estimate, self._adviser.advice())
+
+    def _template(self, path: str | Path) -> ParamsTemplate:
+        try:
+            return ParamsTemplate(Path(path).read_bytes())
+        except TemplateError as error:
+            self._faults.file(str(path), str(error))
+        except OSError as error:
+            self._faults.file(str(path), f"this cannot be read: {error.strerror or error}")
+        raise self._faults.error()
+
+    def _lengths(self, drafts: Iterator[Draft]) -> Iterator[int]:
+        """Check each request and write its line; how long each line is."""
+        for number, draft in enumerate(drafts, start=1):
+            if self._stop.is_set():
+                raise StreamerError("the requests were not read to their end, as this was stopped; nothing was sent")
+            try:
+                checked = self._check(draft, number)
+            except Refused as refused:
+                for reason in refused.reasons:
+                    self._faults.request(draft.place, reason)
+                if refused.custom_id is None:
+                    continue
+                # The spool will not be kept, but that the id is used must be known when it comes again.
+                line = b'{"custom_id":"%s"}\n' % refused.custom_id.encode()
+                self._note(refused.custom_id, draft.place)
+            else:
+                line = b'{"custom_id":"%s","params":%s}\n' % (checked.custom_id.encode(), checked.raw)
+                self._note(checked.custom_id, draft.place)
+                self._estimator.add(checked.params, len(line) - 1)
+                self._adviser.add(checked.params)
+            self._spool.write(line)
+            if self._fields is not None and draft.fields is not None:
+                self._fields.write(draft.fields + b"\n")
+            yield len(line)
+
+    def _check(self, draft: Draft, number: int) -> Checked:
+        if not draft.bare:
+            checked = check_request(draft.text)
+        elif draft.custom_id is None:
+            checked = check_params(f"{self._prefix}{number}", draft.text)
+        else:
+            checked = check_given(draft.custom_id, draft.text)
+        size = len(checked.raw) + len(checked.custom_id) + _AROUND
+        if size > self._max_bytes:
+            raise Refused(
+                [f"alone it makes a body of {size:,} bytes, and a batch takes {self._max_bytes:,}: shorten it"],
+                checked.custom_id,
+            )
+        return checked
+
+    def _note(self, custom_id: str, place: Place) -> None:
+        self._hashes.add(custom_id)
+        self._places.add(place)
+
+    def _tell_repeats(self, files: Sequence[RequestFile]) -> None:
+        suspects, more = self._hashes.suspects()
+        if not suspects:
+            return
+        custom_ids = map(custom_id_of, self._spool.read_back())
+        for repeat in repeats(zip(custom_ids, self._places, strict=True), suspects):
+            first = repeat.first.within if repeat.first.file == repeat.again.file else str(repeat.first)
+            self._faults.request(repeat.again, f"the custom_id {repeat.custom_id!r} was used in {first} already")
+        if more:
+            self._faults.file(
+                name_of(files[0]), f"more than {MOST_TOLD:,} custom_ids are used more than once; only so many are told"
+            )
+
+    def _publish(self) -> None:
+        fields = self._spool.path.with_name(FIELDS)
+        if self._fields is None:
+            with suppress(FileNotFoundError):
+                fields.unlink()  # of another submission, which this one takes the place of
+        else:
+            self._fields.sync()
+            self._fields.publish()
+        self._spool.publish()
+
+
+def _make_directory(directory: Path, stack: ExitStack) -> None:
+    """Make a directory for this user alone; in the end those are removed again that nothing came to lie in."""
+    missing = []
+    while not directory.exists():
+        missing.append(directory)
+        directory = directory.parent
+    for directory in reversed(missing):
+        directory.mkdir(mode=0o700)
+        stack.callback(_remove_if_empty, directory)
+
+
+def _remove_if_empty(directory: Path) -> None:
+    with suppress(OSError):
+        directory.rmdir()
