@@ -1,0 +1,94 @@
+"""Answers in the order of the requests, each once, with chosen fields of the request beside it if that is asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from itertools import repeat
+
+import msgspec
+
+from streamer.answers.fields import Fields
+from streamer.answers.index import Index
+from streamer.answers.output import Output
+from streamer.answers.recordfiles import RecordFiles
+from streamer.answers.retry import MISSING
+
+NAMED = 100  # custom_ids that are named; the others are counted
+
+
+class Joined(msgspec.Struct, kw_only=True):
+    """What joining came to."""
+
+    requests: int = 0
+    types: dict[str, int] = {}  # answers by type
+    words: dict[str, int] = {}  # the same with errored ones by the type of the error, and those missing
+    missing: int = 0  # requests that no record answers; they are not in the output
+    missing_ids: list[str] = []  # the first 100 of those
+    unknown: int = 0  # records of custom_ids that no request has
+
+
+def join(
+    requests: Iterable[tuple[str, bytes]],
+    index: Index,
+    output: Output,
+    *,
+    fields: Fields | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> Joined:
+    """Write the answer to each request, in the order of the requests, and make the output final.
+
+    An answer is its record as it came, byte for byte: `{"custom_id":...,"result":{...}}`. With fields it is the same
+    with those put in: `{"custom_id":...,"input":{...},"result":{...}}`.
+
+    Args:
+        requests: custom_id and line of JSON of each, in order.
+        index: where the answers are; settled.
+        output: where they go.
+        fields: what to put beside each answer; as many as there are requests.
+        check: called from time to time; what it raises ends this.
+
+    Raises:
+        SinkError: something cannot be read or written.
+    """
+    types: Counter[str] = Counter()
+    words: Counter[str] = Counter()
+    missing_ids: list[str] = []
+    choosers = repeat(None) if fields is None else fields.objects()
+    with RecordFiles() as records:
+        for (custom_id, line), chooser in zip(requests, choosers, strict=False):
+            check()
+            answer = index.get(custom_id)
+            if answer is None:
+                words[MISSING] += 1
+                if len(missing_ids) < NAMED:
+                    missing_ids.append(custom_id)
+                continue
+            types[answer.type] += 1
+            words[answer.word] += 1
+            output.begin()
+            pieces = records.pieces(answer)
+            if chooser is not None:
+                output.write(_beside(custom_id, next(pieces), chooser.of(line)))
+            for piece in pieces:
+                output.write(piece)
+    output.publish()
+    return Joined(
+        requests=words.total(),
+        types=dict(types),
+        words=dict(words),
+        missing=words[MISSING],
+        missing_ids=missing_ids,
+        unknown=len(index) - types.total(),
+    )
+
+
+def _beside(custom_id: str, begin: bytes, fields: bytes) -> bytes:
+    """The beginning of a record with fields put in: after its custom_id, where that comes first, as it always does.
+
+    >>> _beside("a", b'{"custom_id":"a","result":{', b'{"title":"x"}')
+    b'{"custom_id":"a","input":{"title":"x"},"result":{'
+    """
+    usual = b'{"custom_id":"%b",' % custom_id.encode()
+    at = len(usual) if begin.startswith(usual) else 1
+    return b'%b"input":%b,%b' % (begin[:at], fields, begin[at:])

@@ -1,0 +1,89 @@
+"""Where all answers go: a file of lines, a file that is one JSON array, or standard output."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Self
+
+from streamer.answers.wholefile import BUFFER, WholeFile
+from streamer.sinks.stdout import Pipe
+
+STDOUT = "-"
+
+
+class Output:
+    """The answers, being written one after another; blocking, for one thread at a time.
+
+    Args:
+        target: a path, whose file is a JSON array when it ends in `.json`, else JSON to a line; `-` is standard output.
+
+    Raises:
+        ConfigurationError, SinkError: it cannot be written; said when this is made, and not after hours.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self._taker = _Stdout() if target == STDOUT else WholeFile(Path(target))
+        array = target.endswith(".json")
+        self._before, self._between, self._after = (b"[\n", b",\n", b"\n]\n") if array else (b"", b"\n", b"\n")
+        self._answers = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def begin(self) -> None:
+        """The next answer begins."""
+        self._taker.write(self._between if self._answers else self._before)
+        self._answers += 1
+
+    def write(self, data: bytes) -> None:
+        """The next bytes of the answer.
+
+        Raises:
+            SinkError: they cannot be written.
+        """
+        self._taker.write(data)
+
+    def publish(self) -> None:
+        """All answers are there: make the file final.
+
+        Raises:
+            SinkError: the disk does not take it.
+        """
+        if self._answers:
+            self._taker.write(self._after)
+        elif self._before:
+            self._taker.write(b"[]\n")
+        self._taker.publish()
+
+    def close(self) -> None:
+        """Forget what was written to a file, unless it is published."""
+        self._taker.close()
+
+
+class _Stdout:
+    """Standard output, written a good piece at a time."""
+
+    def __init__(self) -> None:
+        self._pipe = Pipe(1)
+        self._pipe.check()
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+
+    def write(self, data: bytes) -> None:
+        self._waiting.append(data)
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes >= BUFFER:
+            self.publish()
+
+    def publish(self) -> None:
+        self._pipe.pour(b"".join(self._waiting), threading.Event())
+        self._waiting.clear()
+        self._waiting_bytes = 0
+
+    def close(self) -> None:
+        """It is not ours to close."""

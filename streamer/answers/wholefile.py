@@ -1,0 +1,127 @@
+"""A file that is there whole or not at all: written as `NAME.part`, made durable, then given its name.
+
+Unlike the file of a batch it is not continued: what it holds can be made again from what is on the disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+from typing import Self
+
+from streamer.api.errors import ConfigurationError, SinkError
+from streamer.sinks.partfile import cannot_use, cannot_write, make_directories
+
+BUFFER = 1024 * 1024  # bytes gathered before the system is asked to take them
+_KEPT = "all it is made from is kept"
+
+
+class WholeFile:
+    """A file that is being written; blocking, for one thread at a time.
+
+    Opening it begins it, and shows early whether it can be written at all. A file of that name from before stays until
+    `publish` puts this one in its place.
+
+    Raises:
+        ConfigurationError: it is a directory, or another process writes it.
+        SinkError: the system does not let it be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._part = path.with_name(path.name + ".part")
+        if path.is_dir():
+            raise ConfigurationError(f"{path} is a directory; name a file in it")
+        try:
+            make_directories(path.parent)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            self._file: FileIO | None = FileIO(os.open(self._part, flags, 0o600), "w")
+        except OSError as error:
+            raise cannot_use(self._part, error) from error
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        try:
+            self._take()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<WholeFile {self.path}, {'closed' if self._file is None else 'open'}>"
+
+    def write(self, data: bytes) -> None:
+        """Write the next bytes; they reach the file when enough has gathered.
+
+        Raises:
+            SinkError: the disk does not take them.
+        """
+        self._waiting.append(data)
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes >= BUFFER:
+            self._flush()
+
+    def publish(self) -> None:
+        """Make it durable and give it its name; then it is closed.
+
+        Raises:
+            SinkError: the disk does not take it.
+        """
+        self._flush()
+        assert self._file is not None  # noqa: S101 - _flush has looked
+        try:
+            os.fsync(self._file.fileno())
+            self._part.rename(self.path)
+            directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            raise cannot_write(self._part, error, _KEPT) from error
+        finally:
+            self._file.close()
+            self._file = None
+
+    def close(self) -> None:
+        """Forget what was written, unless it is published."""
+        if self._file is not None:
+            with suppress(FileNotFoundError):
+                self._part.unlink()
+            self._file.close()
+            self._file = None
+
+    def _take(self) -> None:
+        """Be the only one who writes it, from its beginning."""
+        assert self._file is not None  # noqa: S101 - just opened
+        try:
+            fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(self._file.fileno()), self._part.lstat()):
+                raise BlockingIOError  # it was published or removed between the two steps
+            self._file.truncate(0)  # what a killed run has left
+        except (BlockingIOError, FileNotFoundError) as error:
+            raise ConfigurationError(
+                f"{self._part} is being written by another process; let it finish or name another file"
+            ) from error
+        except OSError as error:
+            raise cannot_use(self._part, error) from error
+
+    def _flush(self) -> None:
+        rest = memoryview(b"".join(self._waiting))
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        if self._file is None:
+            raise SinkError(f"{self.path} takes nothing more: it is closed")
+        try:
+            while rest:  # the system may take less than it is given
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise cannot_write(self._part, error, _KEPT) from error
