@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.bodies import Bodies
-from benchmarks.contenders import COPY, EACH, HEADS, TYPED
+from benchmarks.contenders import COPY, COPY_WITH_USAGE, EACH, HEADS, TYPED
 from benchmarks.job import Job, Stopwatch
 from benchmarks.server import serving
 from benchmarks.worker import Order, find
@@ -38,6 +38,7 @@ PARTS = {
     "/streamer/results/encoding": "decompression",
     "/streamer/results/record": "decoding",
     "/streamer/results/block": "decoding",
+    "/streamer/results/sniffing": "sniffing",
     "/streamer/results/accounting": "accounting",
     "/streamer/sinks/": "sink",
     "/aiofiles/": "sink",
@@ -118,6 +119,7 @@ def main() -> None:
             body = bodies.make("profiled", records=RECORDS, record_bytes=RECORD_BYTES, gzip=True)
             for name, entrant, coding in (
                 (COPY.name, COPY, "identity"),
+                (COPY_WITH_USAGE.name, COPY_WITH_USAGE, "identity"),
                 (HEADS.name, HEADS, "identity"),
                 (f"{HEADS.name}, gzip", HEADS, "gzip"),
                 (EACH.name, EACH, "identity"),

@@ -37,8 +37,9 @@ class Entrant(msgspec.Struct, frozen=True, kw_only=True):
 
 _HERE = "benchmarks.contenders"
 
-COPY, HEADS, EACH, TYPED = (
+COPY, COPY_WITH_USAGE, HEADS, EACH, TYPED = (
     Entrant(name="streamer: FileSink", kind=Kind.COPY, target=f"{_HERE}.streamer:copy", ours=True),
+    Entrant(name="streamer: FileSink, usage", kind=Kind.COPY, target=f"{_HERE}.streamer:copy_with_usage", ours=True),
     Entrant(name="streamer: blocks", kind=Kind.HEADS, target=f"{_HERE}.streamer:blocks", ours=True),
     Entrant(name="streamer: each record", kind=Kind.HEADS, target=f"{_HERE}.streamer:each_record", ours=True),
     Entrant(name="streamer: results", kind=Kind.TYPED, target=f"{_HERE}.streamer:typed", ours=True),
@@ -74,6 +75,7 @@ EVERYONE = (
     CURL_FILE,
     CURL_SYNC,
     COPY,
+    COPY_WITH_USAGE,
     HEADS,
     EACH,
     TYPED,

@@ -16,9 +16,18 @@ def _client(job: Job) -> Client:
 
 async def copy(job: Job, watch: Stopwatch) -> int:
     """Every record into files: framed, counted, proved complete, synced to the disk, renamed."""
+    return await _copy(job, usage=False)
+
+
+async def copy_with_usage(job: Job, watch: Stopwatch) -> int:
+    """The same with tokens counted, for which every record is parsed: what `run` does when nobody says otherwise."""
+    return await _copy(job, usage=True)
+
+
+async def _copy(job: Job, *, usage: bool) -> int:
     sink = FileSink(Path(job.directory) / "{batch_id}.jsonl")
     async with _client(job) as client:
-        report = await run(client, job.batch_ids, sink, concurrency=job.concurrency)
+        report = await run(client, job.batch_ids, sink, concurrency=job.concurrency, usage=usage)
     if not report.complete:
         raise SystemExit(f"not complete: {[batch.error for batch in report.batches if batch.error][:3]}")
     return sum(report.records.values())
@@ -27,7 +36,10 @@ async def copy(job: Job, watch: Stopwatch) -> int:
 async def blocks(job: Job, watch: Stopwatch) -> int:
     """The custom_id and type of every record, a block at a time."""
     count = 0
-    async with _client(job) as client, stream(client, job.batch_ids, concurrency=job.concurrency) as records:
+    async with (
+        _client(job) as client,
+        stream(client, job.batch_ids, concurrency=job.concurrency, usage=False) as records,
+    ):
         async for block in records.blocks():
             watch.first()
             count += len(list(zip(block.ids, block.types, strict=True)))
@@ -37,7 +49,10 @@ async def blocks(job: Job, watch: Stopwatch) -> int:
 async def each_record(job: Job, watch: Stopwatch) -> int:
     """The custom_id and type of every record, record by record."""
     count = 0
-    async with _client(job) as client, stream(client, job.batch_ids, concurrency=job.concurrency) as records:
+    async with (
+        _client(job) as client,
+        stream(client, job.batch_ids, concurrency=job.concurrency, usage=False) as records,
+    ):
         async for record in records:
             if not count:
                 watch.first()
@@ -48,7 +63,10 @@ async def each_record(job: Job, watch: Stopwatch) -> int:
 async def typed(job: Job, watch: Stopwatch) -> int:
     """The whole typed result of every record."""
     count = 0
-    async with _client(job) as client, stream(client, job.batch_ids, concurrency=job.concurrency) as records:
+    async with (
+        _client(job) as client,
+        stream(client, job.batch_ids, concurrency=job.concurrency, usage=False) as records,
+    ):
         async for block in records.blocks():
             watch.first()
             for record in block.records():

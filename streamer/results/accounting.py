@@ -8,16 +8,21 @@ neither a length nor an order), so the proof is arithmetic: the distinct custom_
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from sys import intern
+from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from streamer.api.types import RESULT_TYPES, RequestCounts
 from streamer.results.record import HeadResult, HeadUsage
 
 LONG_PROMPT = 100_000  # tokens; of some models a record with a longer prompt has another price
 NAMED = 100  # custom_ids of a kind (come twice, missing, unknown) that a report names; the others are counted
+
+
+Columns = list[tuple[Any, ...]]  # the values of each field of `HeadUsage`, of several of them
 
 
 class Tokens(msgspec.Struct):
@@ -32,21 +37,19 @@ class Tokens(msgspec.Struct):
     thinking: int = 0  # a part of output
     web_searches: int = 0  # calls, not tokens
 
-    def add_usages(self, usages: Collection[HeadUsage]) -> None:
-        """Count the usage of several records: a sum a field costs half of what a call a record does."""
-        self.requests += len(usages)
-        self.input += sum([usage.input_tokens for usage in usages])
-        self.output += sum([usage.output_tokens for usage in usages])
-        self.cache_read += sum([usage.cache_read_input_tokens or 0 for usage in usages])
-        if written := sum([usage.cache_creation_input_tokens or 0 for usage in usages]):
-            splits = [usage.cache_creation for usage in usages if usage.cache_creation_input_tokens]
-            hour = sum([split.ephemeral_1h_input_tokens for split in splits if split is not None])
+    def add_columns(self, columns: Columns) -> None:
+        """Count the usage of several records: a column at a time, which costs half of what a record at a time does."""
+        inputs, outputs, writes, reads, splits, calls, details, _ = columns
+        self.requests += len(inputs)
+        self.input += sum(inputs)
+        self.output += sum(outputs)
+        self.cache_read += sum(filter(None, reads))
+        if written := sum(filter(None, writes)):
+            hour = sum(split.ephemeral_1h_input_tokens for split, n in zip(splits, writes, strict=True) if split and n)
             self.cache_write_1h += hour
             self.cache_write_5m += written - hour  # five minutes is the API's default time to live
-        details = [usage.output_tokens_details for usage in usages]
-        self.thinking += sum([detail.thinking_tokens for detail in details if detail is not None])
-        calls = [usage.server_tool_use for usage in usages]
-        self.web_searches += sum([call.web_search_requests for call in calls if call is not None])
+        self.thinking += sum(detail.thinking_tokens for detail in details if detail) if any(details) else 0
+        self.web_searches += sum(call.web_search_requests for call in calls if call) if any(calls) else 0
 
     def add(self, other: Tokens) -> None:
         """Count what another sum holds."""
@@ -64,12 +67,15 @@ def rate(model: str, usage: HeadUsage) -> str:
     return model + (";geo=us" if usage.inference_geo == "us" else "") + (";long" if prompt > LONG_PROMPT else "")
 
 
-def _all_plain(usages: list[HeadUsage]) -> bool:
+def _columns(usages: Sequence[HeadUsage]) -> Columns:
+    return list(zip(*map(astuple, usages), strict=True))
+
+
+def _all_plain(columns: Columns) -> bool:
     """Whether certainly none of them is of a rate of its own; much faster than asking for the rate of each."""
-    longest = max([usage.input_tokens for usage in usages])
-    longest += max([usage.cache_read_input_tokens or 0 for usage in usages])
-    longest += max([usage.cache_creation_input_tokens or 0 for usage in usages])
-    return longest <= LONG_PROMPT and "us" not in [usage.inference_geo for usage in usages]
+    inputs, _, writes, reads, *_, places = columns
+    longest = max(inputs) + max(filter(None, writes), default=0) + max(filter(None, reads), default=0)
+    return longest <= LONG_PROMPT and "us" not in places
 
 
 class Tally:
@@ -134,15 +140,16 @@ class Tally:
             self.errors.update(error.type for error in errors if error is not None)
 
     def _add_usage(self, spent: list[tuple[str, HeadUsage]]) -> None:
-        usages = [usage for _, usage in spent]
+        models, usages = zip(*spent, strict=True)
+        columns = _columns(usages)
+        if len(set(models)) == 1 and _all_plain(columns):
+            self.usage.setdefault(models[0], Tokens()).add_columns(columns)
+            return
         by_rate: dict[str, list[HeadUsage]] = {}
-        if len({model for model, _ in spent}) == 1 and _all_plain(usages):
-            by_rate[spent[0][0]] = usages
-        else:
-            for model, usage in spent:
-                by_rate.setdefault(rate(model, usage), []).append(usage)
+        for model, usage in spent:
+            by_rate.setdefault(rate(model, usage), []).append(usage)
         for name, together in by_rate.items():
-            self.usage.setdefault(name, Tokens()).add_usages(together)
+            self.usage.setdefault(name, Tokens()).add_columns(_columns(together))
 
     def remember(self, ids: Mapping[str, str]) -> None:
         """Take in records of which only the custom_id and the type are known."""

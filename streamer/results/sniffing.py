@@ -18,12 +18,12 @@ from streamer.results.record import HEAD, HeadResult
 _BARE = {name: HeadResult(name) for name in ("succeeded", "canceled", "expired")}
 _SUCCEEDED = _BARE["succeeded"]
 
-# The lines' beginnings are searched together, each after a byte that no JSON text holds.
-_BETWEEN = b"\0"
+# The beginnings of all lines are searched together. Each follows a newline, and no other newline is followed by anything
+# but one: so as many are found as there are lines only if each one's beginning is usual.
 _LONGEST = 110  # bytes of a beginning: an id of 64 characters and the longest type known
-_USUAL = re.compile('\0{"custom_id":"([a-zA-Z0-9_-]{1,64})","result":{"type":"succeeded","message":{"')
+_USUAL = re.compile('\n{"custom_id":"([a-zA-Z0-9_-]{1,64})","result":{"type":"succeeded","message":{"')
 _KNOWN = re.compile(
-    '\0{"custom_id":"([a-zA-Z0-9_-]{1,64})","result":{"type":"'
+    '\n{"custom_id":"([a-zA-Z0-9_-]{1,64})","result":{"type":"'
     '(succeeded(?=","message":{")|errored(?=","error":{")|canceled(?="}}\n)|expired(?="}}\n))'
 )
 _ENDS = {b"}}\n"}
@@ -45,9 +45,7 @@ def sniff(data: bytes) -> tuple[list[str], list[HeadResult]] | None:
     if {line[-3:] for line in lines} != _ENDS:
         return None
     # Latin-1 maps each byte to one character, whatever it is; what is taken of it is ASCII.
-    beginnings = b"".join([_BETWEEN + line[:_LONGEST] for line in lines]).decode("latin-1")
-    if beginnings.count("\0") != len(lines):
-        return None
+    beginnings = "\n" + b"\n".join([line[:_LONGEST] for line in lines]).decode("latin-1")
     ids: list[str] = _USUAL.findall(beginnings)
     if len(ids) == len(lines):
         return ids, [_SUCCEEDED] * len(ids)

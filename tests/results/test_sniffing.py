@@ -83,10 +83,12 @@ def test_anything_else_is_left_to_the_parser(line: bytes) -> None:
     assert sniff(line + USUAL) is None
 
 
-def test_a_zero_byte_makes_no_record_of_two() -> None:
-    # The zero byte separates what is searched; one in the data must not be taken for a separator.
-    line = USUAL[:60] + b"\0" + USUAL.splitlines(keepends=True)[2]
-    assert sniff(line) is None
+def test_damage_further_inside_a_record_is_not_looked_for() -> None:
+    # What the docstring says it cannot see: known, not wanted.
+    line = USUAL[:60] + b"\0 damaged }}\n"
+    sniffed = sniff(line)
+    assert sniffed is not None
+    assert sniffed[0] == ["a-1"]
 
 
 def test_a_last_line_without_its_newline_is_always_parsed() -> None:
