@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 from streamer.cli.options import Subparsers, add_client_options, add_command, add_ids, count
+
+STATUSES = ("in_progress", "canceling", "ended")
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
@@ -12,14 +15,28 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser = add_command(
         subparsers,
         "list",
-        "show the newest batches of the workspace",
-        description="Show the newest batches of the workspace, newest first.",
+        "show batches of the workspace: the newest, those of a status, those about to expire",
+        description="Show the newest batches of the workspace, newest first; or those that are asked for.",
         examples="""
   streamer list
-  streamer list --limit 200 --json | jq -r 'select(.processing_status == "ended").id'
+  streamer list --status in_progress
+  streamer list --expiring 7                                       results that are removed within 7 days
+  streamer list --expiring --json | streamer run --ids-from -      download all that is about to expire
 """,
     )
-    parser.add_argument("--limit", metavar="N", type=count, default=20, help="how many at most (default: 20)")
+    parser.add_argument("--status", choices=STATUSES, help="only batches of this status")
+    parser.add_argument(
+        "--expiring",
+        metavar="DAYS",
+        type=_days,
+        nargs="?",
+        const=3.0,
+        help="only batches whose results are still there and removed within DAYS days (default: 3), soonest first; "
+        "the API removes them 29 days after a batch was created",
+    )
+    parser.add_argument(
+        "--limit", metavar="N", type=count, help="how many at most (default: 20; all, with --status or --expiring)"
+    )
     parser.add_argument("--json", action="store_true", help="the API's object of each batch, one to a line")
     add_client_options(parser)
     parser.set_defaults(handler=_handler, command="list")
@@ -41,9 +58,13 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "cancel",
         "cancel batches; what is done already is kept",
         description="Cancel batches. A canceled batch ends a little later, with the results of what was done by then.",
-        examples="\n  streamer cancel msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d",
+        examples="""
+  streamer cancel msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d            asks first
+  streamer cancel --yes msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d      for scripts
+""",
     )
     add_ids(parser, "+")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
     add_client_options(parser)
     parser.set_defaults(handler=_handler, command="cancel")
 
@@ -61,6 +82,16 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     add_client_options(parser)
     parser.set_defaults(handler=_handler, command="delete")
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = math.nan
+    if not 0 < days < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days above 0")
+    return days
 
 
 def _handler(args: argparse.Namespace) -> int:

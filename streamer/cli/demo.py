@@ -82,6 +82,7 @@ async def _demo(args: argparse.Namespace, emulator: RunningEmulator) -> int:
     from streamer.cli.summary import summary
     from streamer.cli.telling import tell_failure
     from streamer.pipeline import run
+    from streamer.pricing import Prices
     from streamer.sinks.file import FileSink
 
     template = str(Path(args.to) / "{batch_id}.jsonl")
@@ -101,7 +102,7 @@ async def _demo(args: argparse.Namespace, emulator: RunningEmulator) -> int:
                 rejects=str(Path(args.to) / "{batch_id}.rejects.jsonl"),
                 observer=board,
             )
-    print("\n".join(summary(report, [template])))
+    print("\n".join(summary(report, [template], Prices.load())))
     if report.complete:
         print("", *ways_to_look(Path(report.batches[0].destinations[0])), sep="\n")
     return Exit.COMPLETE if report.complete else Exit.INCOMPLETE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,38 @@ import msgspec
 
 from streamer.api.errors import ConfigurationError, SinkError
 from streamer.cli.output import forget_stdout, json_line
+from streamer.pricing import Cost, Prices
 from streamer.report import BatchReport, Outcome, RunReport
 
 
-def _document(report: BatchReport | RunReport) -> dict[str, Any]:
+def _document(report: BatchReport | RunReport, prices: Prices) -> dict[str, Any]:
     """A report with what follows from its fields, in names and values of JSON."""
     document = {"complete": report.complete, **msgspec.to_builtins(report), "seconds": round(report.seconds, 3)}
     if isinstance(report, RunReport):
         document |= {"records": report.records, "bytes": report.bytes, "usage": msgspec.to_builtins(report.usage)}
-        document["batches"] = [_document(batch) for batch in report.batches]
+        document["batches"] = [_document(batch, prices) for batch in report.batches]
+    unknown = not report.usage and report.records.get("succeeded")  # of what an earlier run delivered, for one
+    document["cost"] = None if unknown else cost_document(prices.price(report.usage))
     return document
+
+
+def cost_document(cost: Cost) -> dict[str, Any]:
+    """A cost in names and values of JSON; amounts are strings, which lose nothing.
+
+    >>> cost_document(Prices.load().price({"claude-haiku-4-5": Tokens(input=3), "other": Tokens(input=1)}))["models"]
+    {'claude-haiku-4-5': '0.0000015', 'other': None}
+    """
+    return {
+        "usd": _exactly(cost.usd),
+        "models": {line.model: None if line.usd is None else _exactly(line.usd) for line in cost.lines},
+        "unpriced": cost.unpriced,
+        "prices_read": None if cost.oldest is None else cost.oldest.isoformat(),
+    }
+
+
+def _exactly(usd: Decimal) -> str:
+    """An amount with all its digits, no zeros after them, and no exponent."""
+    return format(usd.normalize(), "f")
 
 
 class JsonLines:
@@ -30,18 +53,19 @@ class JsonLines:
     A reader that is gone does not stop the run, which may have other things to write; `failed` tells of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prices: Prices) -> None:
         self.failed = False
+        self._prices = prices
 
     def batch(self, report: BatchReport) -> None:
         """A batch is done with."""
-        self._write({"event": "batch", **_document(report)})
+        self._write({"event": "batch", **_document(report, self._prices)})
 
     def run(self, report: RunReport) -> None:
         """The run is at its end."""
         counts = Counter(str(batch.outcome) for batch in report.batches)
         batches = {str(outcome): counts[outcome] for outcome in Outcome}
-        self._write({"event": "run", **_document(report), "batches": batches})
+        self._write({"event": "run", **_document(report, self._prices), "batches": batches})
 
     def _write(self, value: dict[str, Any]) -> None:
         if self.failed:
@@ -60,8 +84,9 @@ class ReportFile:
         ConfigurationError: no file can be made there; better said before a run of hours than after it.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, prices: Prices) -> None:
         self._path = Path(path)
+        self._prices = prices
         if self._path.is_dir():
             raise ConfigurationError(f"--report {path} is a directory; name a file in it")
         if not self._path.parent.is_dir() or not os.access(self._path.parent, os.W_OK):
@@ -75,7 +100,7 @@ class ReportFile:
         Raises:
             SinkError: the disk did not take it.
         """
-        text = msgspec.json.format(msgspec.json.encode(_document(report)), indent=2) + b"\n"
+        text = msgspec.json.format(msgspec.json.encode(_document(report, self._prices)), indent=2) + b"\n"
         try:
             # mkstemp makes it 0600: results and reports tell of personal data.
             descriptor, name = tempfile.mkstemp(prefix=self._path.name, suffix=".part", dir=self._path.parent)

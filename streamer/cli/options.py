@@ -49,6 +49,15 @@ def add_ids(parser: argparse.ArgumentParser, nargs: str) -> None:
     parser.add_argument("ids", metavar="ID", nargs=nargs, help="a batch, e.g. msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d")
 
 
+def add_prices_option(parser: argparse.ArgumentParser) -> None:
+    """What tokens cost, for those who pay something else or use what the table lacks."""
+    parser.add_argument(
+        "--prices",
+        metavar="FILE",
+        help="prices that take the place of the built-in ones, model by model; JSON like streamer/prices.json",
+    )
+
+
 def count(text: str) -> int:
     """The value of an option that counts something: a whole number of 1 or more."""
     if not text.isdecimal() or int(text) < 1:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeGuard
 
 _STDOUT_ERRORS = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -75,6 +76,15 @@ def size(n: float) -> str:
         if n >= scale:
             return f"{n / scale:.1f} {unit}"
     return f"{n:.0f} B"
+
+
+def dollars(usd: Decimal) -> str:
+    """An amount for people, rounded to a hundredth of a cent.
+
+    >>> dollars(Decimal("1234.56785")), dollars(Decimal("0.00001")), dollars(Decimal(0))
+    ('$1,234.5678', '<$0.0001', '$0.0000')
+    """
+    return "<$0.0001" if 0 < usd < Decimal("0.0001") else f"${usd:,.4f}"
 
 
 def span(seconds: float) -> str:

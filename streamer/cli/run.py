@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamer.cli.exits import Exit
-from streamer.cli.options import Subparsers, add_client_options, add_command, add_ids, count, make_client
+from streamer.cli.options import (
+    Subparsers,
+    add_client_options,
+    add_command,
+    add_ids,
+    add_prices_option,
+    count,
+    make_client,
+)
 
 if TYPE_CHECKING:
     from streamer.sinks.base import Sink
@@ -83,8 +91,15 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         action="append",
         help="the requests the batches were made from, as JSONL (repeatable): what they lack or add is then named",
     )
+    parser.add_argument(
+        "--no-usage",
+        dest="usage",
+        action="store_false",
+        help="count no tokens: twice as fast on a fast line, as only the beginning of each record is looked at",
+    )
     parser.add_argument("--json", action="store_true", help="a line of JSON on stdout for each batch and for the run")
     parser.add_argument("--report", metavar="FILE", help="write the whole report there, as JSON")
+    add_prices_option(parser)
     add_client_options(parser)
     parser.set_defaults(handler=handler, when_interrupted="run the same command again to go on")
 
@@ -97,6 +112,12 @@ def handler(args: argparse.Namespace) -> int:
     targets = list(dict.fromkeys(args.to or [DEFAULT_TARGET]))
     if args.json and "-" in targets:
         raise ConfigurationError("--to - and --json both write to stdout; send the records to a file, or drop --json")
+    for word in args.ids:
+        if not word.startswith("msgbatch_") and Path(word).is_file():
+            raise ConfigurationError(
+                f"{word} is a file, not a batch: for the ids in it say --ids-from {word}; a file of requests is made "
+                f"into batches by `streamer submit {word}`"
+            )
     ids = list(args.ids)
     if args.ids_from is not None:
         from streamer.cli.ids import read_ids
@@ -119,7 +140,7 @@ async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> 
     from streamer.sinks.file import FileSink
     from streamer.sinks.targets import sink_for
 
-    telling = Telling(targets, quiet=args.quiet, as_json=args.json, report_file=args.report)
+    telling = Telling(targets, quiet=args.quiet, as_json=args.json, report_file=args.report, prices=args.prices)
     async with make_client(args) as client:
         board = Board(client, ids, telling.batch)
         sinks = [sink_for(target) for target in targets]
@@ -137,6 +158,7 @@ async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> 
                     only=args.only,
                     concurrency=args.concurrency,
                     poll_interval=args.poll_interval,
+                    usage=args.usage,
                     rejects=args.rejects or rejects_beside(files[0] if files else DEFAULT_TARGET),
                     expected_ids=expected_ids(args.requests) if args.requests else None,
                     observer=board,

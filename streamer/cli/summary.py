@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from streamer.cli.output import by_type, escaped, plural, size, span
+from streamer.cli.output import by_type, dollars, escaped, plural, size, span
+from streamer.pricing import Cost, CostLine, Prices
 from streamer.report import BatchReport, Outcome, RunReport
 
 _UNFINISHED = (Outcome.STREAMING, Outcome.WAITING)
 
 
-def summary(report: RunReport, targets: Sequence[str]) -> list[str]:
+def summary(report: RunReport, targets: Sequence[str], prices: Prices) -> list[str]:
     """A run in a few lines.
 
     Args:
         report: of the run.
         targets: where the records went, as the user named it.
+        prices: what tokens cost.
     """
     outcomes = Counter(batch.outcome for batch in report.batches)
     delivered = outcomes[Outcome.DELIVERED] + outcomes[Outcome.ALREADY_DELIVERED]
@@ -33,16 +35,45 @@ def summary(report: RunReport, targets: Sequence[str]) -> list[str]:
         named = ", ".join(escaped(custom_id) for custom_id in report.missing_ids[:3])
         more = ", ..." if report.missing > len(report.missing_ids[:3]) else ""
         lines.insert(0, f"{plural(report.missing, 'request')} without an answer: {named}{more}")
-    for model, tokens in report.usage.items():
-        read, written = tokens.cache_read, tokens.cache_write_5m + tokens.cache_write_1h
-        cached = f"{read:,} read from and {written:,} written to the cache, " if read or written else ""
-        lines.append(f"{model}: {tokens.input:,} input tokens, {cached}{tokens.output:,} output tokens")
+    lines += _spent(prices.price(report.usage), only_new=bool(earlier))
     lines.append(
         f"{size(report.bytes)} of results in {span(report.seconds)}, {plural(report.requests, 'request')}, "
         f"{plural(report.retries, 'retry')}"
     )
     lines += [f"records are in {target}" for target in targets if target != "-" and delivered]
     return lines
+
+
+def _spent(cost: Cost, *, only_new: bool) -> list[str]:
+    """Tokens and cost by model, and the total."""
+    lines = []
+    for line in cost.lines:
+        tokens = line.tokens
+        read, written = tokens.cache_read, tokens.cache_write_5m + tokens.cache_write_1h
+        cached = f"{read:,} read from and {written:,} written to the cache, " if read or written else ""
+        searched = f", {plural(tokens.web_searches, 'web search')}" if tokens.web_searches else ""
+        lines.append(
+            f"{line.model}: {tokens.input:,} input tokens, {cached}{tokens.output:,} output tokens{searched}, "
+            f"{price_of(line)}"
+        )
+    if lines:
+        lines.append(
+            f"cost of the records that came in this run: {total(cost)}" if only_new else f"cost: {total(cost)}"
+        )
+    return lines
+
+
+def price_of(line: CostLine) -> str:
+    """What one model cost, for people."""
+    return "no price" if line.usd is None else dollars(line.usd)
+
+
+def total(cost: Cost) -> str:
+    """What all of it cost, and what that leaves out, for people."""
+    if not cost.unpriced:
+        return f"{dollars(cost.usd)} at batch price"
+    left_out = f"{plural(len(cost.unpriced), 'model')} with no price ({', '.join(cost.unpriced)}; --prices gives one)"
+    return f"{dollars(cost.usd)} at batch price, without {left_out}"
 
 
 def trouble(report: BatchReport) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from streamer.cli.documents import JsonLines, ReportFile
 from streamer.cli.output import say
 from streamer.cli.summary import summary, trouble
+from streamer.pricing import Prices
 from streamer.report import BatchReport, RunReport
 
 
@@ -22,16 +23,26 @@ class Telling:
         quiet: tell people of failures only.
         as_json: write lines of JSON on stdout.
         report_file: path of the report; None for none.
+        prices: path of a file of prices; None for those that are built in.
 
     Raises:
-        ConfigurationError: the report cannot be written there.
+        ConfigurationError: the report cannot be written there, or the prices cannot be read.
     """
 
-    def __init__(self, targets: Sequence[str], *, quiet: bool, as_json: bool, report_file: str | None) -> None:
+    def __init__(
+        self,
+        targets: Sequence[str],
+        *,
+        quiet: bool,
+        as_json: bool,
+        report_file: str | None,
+        prices: str | None = None,
+    ) -> None:
         self._targets = targets
         self._quiet = quiet
-        self._json = JsonLines() if as_json else None
-        self._report_file = ReportFile(report_file) if report_file is not None else None
+        self._prices = Prices.load(prices)
+        self._json = JsonLines(self._prices) if as_json else None
+        self._report_file = ReportFile(report_file, self._prices) if report_file is not None else None
 
     @property
     def heard(self) -> bool:
@@ -52,7 +63,7 @@ class Telling:
             self._report_file.write(report)
         if self._quiet:
             return
-        lines = summary(report, self._targets)
+        lines = summary(report, self._targets, self._prices)
         if not sys.stderr.isatty():
             lines = [] if report.complete else lines[:1]
         for line in lines:

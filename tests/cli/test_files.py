@@ -10,6 +10,7 @@ from streamer.api.errors import ConfigurationError, SinkError
 from streamer.cli.documents import ReportFile
 from streamer.cli.ids import ids_in, read_ids
 from streamer.cli.requestfile import MAX_REQUESTS, read_requests
+from streamer.pricing import Prices
 from streamer.report import RunReport
 
 
@@ -65,7 +66,7 @@ def test_what_is_no_json_is_told_with_its_line(line: bytes) -> None:
 def test_a_report_that_cannot_be_written_in_the_end_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "there"
     folder.mkdir()
-    report = ReportFile(str(folder / "report.json"))
+    report = ReportFile(str(folder / "report.json"), Prices.load())
     folder.rmdir()
     with pytest.raises(SinkError, match="No such file or directory"):
         report.write(RunReport())
@@ -74,6 +75,6 @@ def test_a_report_that_cannot_be_written_in_the_end_says_so(tmp_path: Path) -> N
 def test_a_report_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
     file = tmp_path / "report.json"
     file.write_text("older")
-    ReportFile(str(file)).write(RunReport())
+    ReportFile(str(file), Prices.load()).write(RunReport())
     assert file.read_text().startswith('{\n  "complete": true')
     assert list(tmp_path.iterdir()) == [file]

@@ -34,7 +34,15 @@ from tests.cli.command import COMMAND, KEY, Started, environment, listed, stream
         (("run", "msgbatch_1", "--trust-host", "https://host/path"), "not a host to trust"),
         (("run", "msgbatch_1", "--base-url", "http://example.com"), "https"),
         (("show", "../x"), "is not a batch id"),
-        (("delete", "msgbatch_1"), "--yes"),
+        (("delete", "msgbatch_1"), "say --yes"),
+        (("cancel", "msgbatch_1"), "say --yes"),
+        (("list", "--expiring", "-1"), "above 0"),
+        (("list", "--status", "done"), "in_progress"),
+        (("cost",), "TARGET"),
+        (("cost", "."), "is a directory; name the files in it"),
+        (("cost", "no/such.jsonl"), "no/such.jsonl is neither a file that is there nor the id of a batch"),
+        (("cost", "msgbatch_1", "--prices", "nowhere.json"), "nowhere.json: No such file or directory"),
+        (("run", "msgbatch_1", "--prices", "nowhere.json"), "nowhere.json: No such file or directory"),
         (("list", "--limit", "0"), "1 or more"),
         (("frobnicate",), "frobnicate"),
         ((), "COMMAND"),
@@ -62,6 +70,14 @@ def test_wrong_usage_is_one_sentence_and_2(
     assert len(written.err.splitlines()) == 1
     assert written.out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_where_a_batch_belongs_is_pointed_out(tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("msgbatch_1")
+    done = streamer("run", "ids.txt", cwd=tmp_path, base_url="http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "ids.txt is a file, not a batch: for the ids in it say --ids-from ids.txt" in done.stderr
+    assert "`streamer submit ids.txt`" in done.stderr
 
 
 @pytest.mark.parametrize("command", [("run", "msgbatch_1"), ("list",)])

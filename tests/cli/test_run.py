@@ -16,11 +16,11 @@ from tests.cli.command import KEY, Started, listed, raw_results, streamer
 
 BATCH_FIELDS = {
     "event", "complete", "batch_id", "outcome", "expected", "distinct", "records", "errors", "duplicates", "rejected",
-    "duplicate_ids", "unknown_ids", "bytes", "downloads", "seconds", "usage", "destinations", "error",
+    "duplicate_ids", "unknown_ids", "bytes", "downloads", "seconds", "usage", "cost", "destinations", "error",
 }  # fmt: skip
 RUN_FIELDS = {
     "event", "complete", "batches", "records", "bytes", "seconds", "requests", "retries", "missing", "missing_ids",
-    "usage",
+    "usage", "cost",
 }  # fmt: skip
 OUTCOMES = {"waiting", "streaming", "delivered", "already_delivered", "incomplete", "failed"}
 
@@ -57,6 +57,7 @@ def test_json_is_one_object_for_each_batch_and_one_for_the_run(tmp_path: Path, e
     assert len(report["batches"]) == 2
     again = streamer("run", one, "--json", cwd=tmp_path, base_url=emulator.base_url)
     assert json.loads(again.stdout.splitlines()[0])["outcome"] == "already_delivered"
+    assert json.loads(again.stdout.splitlines()[1])["cost"] is None  # this run has seen no record's usage
 
 
 def test_records_go_to_stdout_and_a_file_alike_and_only_those_asked_for(
