@@ -1,26 +1,187 @@
-"""Whether the prompt cache would help: which beginnings of prompts come again, and whether they are marked for it."""
+"""Whether the prompt cache would help: which beginnings of prompts come again, and whether they are marked for it.
+
+The cache keeps a prompt up to a block that carries `cache_control`, and reads it for a later prompt that begins with
+exactly the same: tools, then system prompt, then messages, in that order
+(https://docs.claude.com/en/docs/build-with-claude/prompt-caching). So each prompt is seen as a chain of parts, and of
+each chain a hash tells whether it has come before. Nothing is kept but the last few thousand hashes: a beginning that
+most requests share stays among them, and so does one shared by neighbours, e.g. fifty questions to each document.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 import msgspec
+from msgspec import Raw
 
-from streamer.requests.prompt import Params
+from streamer.requests.estimate import TEXT_BYTES_PER_TOKEN, tokens
+from streamer.requests.prompt import Params, block_text_bytes, is_marked, is_set, text_bytes
+
+SHORTEST = 1024  # tokens: a shorter beginning is not cached; some models want more
+REMEMBERED = 8192  # beginnings; about 1 MB
+TOLD_FROM = 0.01  # of a model's requests: what concerns fewer is not worth a sentence
+
+_AGAIN = -1
 
 
 class Advice(msgspec.Struct, frozen=True):
-    """What could be had from the prompt cache and is not."""
+    """What could be had from the prompt cache and is not. All tokens are estimates.
+
+    Attributes:
+        kind: `unmarked`: prompts begin alike, and no `cache_control` says so; `differs`: there is `cache_control`, but
+            what comes before it differs from request to request.
+        model: the model.
+        requests: how many requests are concerned.
+        of: how many requests to this model there are.
+        readable_tokens: input tokens that could be read from the cache instead of being paid in full, in all.
+        write_tokens: input tokens that would have to be written to the cache for it, in all.
+        wasted_tokens: input tokens that are written to the cache as it is, and never read.
+    """
 
     kind: Literal["unmarked", "differs"]
+    model: str
+    requests: int
+    of: int
+    readable_tokens: int
+    write_tokens: int
+    wasted_tokens: int
+
+    def __str__(self) -> str:
+        who = f"{self.requests:,} of {self.of:,} requests to {self.model}"
+        gain = f"about {self.readable_tokens:,} input tokens could be read from the cache"
+        if self.kind == "unmarked":
+            return (
+                f"{who} begin like another one and carry no cache_control: with one at the end of what is alike, {gain}"
+            )
+        told = f"{who} carry cache_control behind a part that no other request has, so what is written is never read"
+        if self.readable_tokens:
+            return f"{told}: with it at the end of what is alike, {gain}"
+        return f"{told}: put what they have in common first and cache_control behind it, or leave it out"
+
+
+class Part(NamedTuple):
+    """One part of a prompt."""
+
+    hash: int
+    text_bytes: int
+    marked: bool  # it carries cache_control
+
+
+class _Counts(msgspec.Struct):
+    """What was seen of one model's requests; sizes are bytes of text."""
+
+    of: int = 0
+    unmarked: int = 0
+    unmarked_readable: int = 0
+    unmarked_write: int = 0
+    differing: int = 0
+    differing_readable: int = 0
+    wasted: int = 0
 
 
 class Adviser:
-    """Looks at requests one by one."""
+    """Looks at requests one by one; memory does not grow with them."""
 
-    def add(self, params: Params) -> None:
-        """One more request."""
+    def __init__(self) -> None:
+        self._models: dict[str, _Counts] = {}
+        # Beginnings, the least recent first: _AGAIN, or for one that came once the bytes of text that its request,
+        # having marked it, was counted to waste.
+        self._seen: dict[int, int] = {}
+
+    def add(self, params: Params, text_bytes: int) -> None:
+        """One more request, whose prompt has about `text_bytes` bytes of text."""
+        counts = self._models.get(params.model)
+        if counts is None:
+            counts = self._models[params.model] = _Counts()
+        counts.of += 1
+        if text_bytes >= SHORTEST * TEXT_BYTES_PER_TOKEN:
+            self._look(params, counts)
 
     def advice(self) -> list[Advice]:
-        """What to tell, the most worth first."""
-        return []
+        """What to tell, the most tokens first."""
+        found = [
+            Advice(kind, model, requests, counts.of, tokens(readable), tokens(write), tokens(wasted))
+            for model, counts in self._models.items()
+            for kind, requests, readable, write, wasted in _findings(counts)
+            if requests > 1 and requests >= TOLD_FROM * counts.of
+        ]
+        return sorted(found, key=lambda one: one.readable_tokens + one.wasted_tokens, reverse=True)
+
+    def _look(self, params: Params, counts: _Counts) -> None:
+        alike = 0  # bytes of text of the longest beginning that came before
+        again = False  # it had come again before
+        marks: list[int] = []  # the beginnings that cache_control is put behind
+        marked = 0  # bytes of text of the last of them
+        hit = False  # one of them came before
+        made_good = 0  # bytes of text that were counted as wasted with the first request that had it
+        chain = hash(params.model)
+        size = 0
+        for part in parts(params):
+            chain = hash((chain, part.hash))
+            size += part.text_bytes
+            if size < SHORTEST * TEXT_BYTES_PER_TOKEN:
+                continue
+            before = self._seen.pop(chain, None)
+            self._seen[chain] = 0 if before is None else _AGAIN
+            if before is not None:
+                alike, again = size, before == _AGAIN
+            if part.marked:
+                marks.append(chain)
+                marked = size
+                if before is not None:
+                    hit = True
+                    made_good = max(made_good, before)
+        while len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        if hit:
+            counts.differing -= 1 if made_good else 0
+            counts.wasted -= made_good
+        elif marks:
+            counts.differing += 1
+            counts.differing_readable += alike
+            counts.wasted += marked
+            self._seen[marks[0]] = marked
+        elif alike:
+            counts.unmarked += 1 if again else 2  # the one that came first is one of them
+            counts.unmarked_readable += alike
+            counts.unmarked_write += 0 if again else alike
+
+
+def _findings(counts: _Counts) -> Iterator[tuple[Literal["unmarked", "differs"], int, int, int, int]]:
+    yield "unmarked", min(counts.unmarked, counts.of), counts.unmarked_readable, counts.unmarked_write, 0
+    yield "differs", counts.differing, counts.differing_readable, 0, counts.wasted
+
+
+def parts(params: Params) -> Iterator[Part]:
+    """A prompt as the cache sees it: the tools, the blocks of system prompt and first message, and all the rest."""
+    if params.tools:
+        yield Part(
+            hash(tuple(map(bytes, params.tools))),
+            sum(len(bytes(tool)) for tool in params.tools),
+            any(map(is_marked, params.tools)),
+        )
+    if params.system:
+        yield from _blocks(params.system)
+    first, *others = params.messages
+    whole = is_set(params.cache_control)  # asks for a breakpoint at the end of the prompt
+    yield from _blocks(first.content, whole=whole and not others)
+    chain = size = 0
+    marked = whole
+    for other in others:
+        for part in _blocks(other.content):
+            chain = hash((chain, other.role, part.hash))
+            size += part.text_bytes
+            marked = marked or part.marked
+    if others:
+        yield Part(chain, size, marked)
+
+
+def _blocks(content: str | list[Raw], *, whole: bool = False) -> Iterator[Part]:
+    """The blocks of some content; `whole` says that the last of them ends a prompt that asks for a breakpoint there."""
+    if isinstance(content, str):
+        yield Part(hash(content), text_bytes(content), whole)
+        return
+    for number, block in enumerate(content, start=1):
+        marked = is_marked(block) or (whole and number == len(content))
+        yield Part(hash(bytes(block)), block_text_bytes(block), marked)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streamer.requests.faults import shown
-from streamer.requests.prompt import Params, is_set
+from streamer.requests.prompt import Params
 
 CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _REFUSED = ("speed", "store", "previous_thread_event_id", "cache_hint", "context_hint", "fallbacks")
@@ -113,9 +113,10 @@ def check_params(custom_id: str, text: bytes) -> Checked:
         raise _refused_params(text, error) from None
     except msgspec.DecodeError as error:
         raise Refused([not_json(error)]) from None
-    reasons = _forbidden(params)
-    if reasons:
-        raise Refused(reasons)
+    if params.stream or params.research_preview_2026_02 or params.billing_policy:
+        reasons = _forbidden(params)
+        if reasons:
+            raise Refused(reasons)
     return Checked(custom_id, text, params)
 
 
@@ -133,19 +134,16 @@ def _not_utf8(error: UnicodeDecodeError) -> str:
 
 
 def _forbidden(params: Params) -> list[str]:
-    reasons = [f"params.{name} is not supported in batches; leave it out" for name in _REFUSED if _has(params, name)]
-    reasons += [f"{name} does not belong in params, but beside them" for name in _FOREIGN if _has(params, name)]
+    """What no type says of params that are refused in batches for a certain value."""
+    reasons = []
     if params.stream:
         reasons.append("params.stream is true, which batches do not support; leave it out")
     if params.research_preview_2026_02 == "active":
         reasons.append("params.research_preview_2026_02 is active, which batches do not support; leave it out")
-    if params.billing_policy is not None and params.billing_policy.bill_to == "user_profile":
-        reasons.append("params.billing_policy.bill_to is user_profile, which batches do not support")
+    policy = params.billing_policy
+    if isinstance(policy, dict) and policy.get("bill_to") == "user_profile":
+        reasons.append("params.billing_policy.bill_to is user_profile, which batches do not support; leave it out")
     return reasons
-
-
-def _has(params: Params, name: str) -> bool:
-    return is_set(getattr(params, name))
 
 
 def _refused_request(text: bytes) -> Refused:
@@ -220,6 +218,10 @@ _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
 
 
 def _mistyped(name: str, value: msgspec.Raw, wrong: str) -> str:
+    if name in _REFUSED:
+        return f"params.{name} is not supported in batches; leave it out"
+    if name in _FOREIGN:
+        return f"{name} does not belong in params, but beside them"
     if name == "max_tokens" and bytes(value) == b"0":
         return "params.max_tokens is 0, which batches do not support; it must be at least 1"
     if name == "messages" and bytes(value).strip(b"[ \t\r\n]") == b"":

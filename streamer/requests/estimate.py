@@ -37,8 +37,8 @@ class Estimator:
         self._text_bytes: Counter[str] = Counter()
         self._most: Counter[str] = Counter()
 
-    def add(self, params: Params, size: int) -> None:
-        """One more request, of `size` bytes."""
+    def add(self, params: Params, size: int) -> int:
+        """One more request, of `size` bytes; about how many bytes of text its prompt has."""
         text = text_bytes(params.system)
         for message in params.messages:
             text += text_bytes(message.content)
@@ -48,6 +48,7 @@ class Estimator:
         self._bytes += size
         self._text_bytes[params.model] += text
         self._most[params.model] += params.max_tokens
+        return text
 
     def estimate(self) -> Estimate:
         """What it comes to so far."""

@@ -156,8 +156,8 @@ class _Preparation:
             else:
                 line = b'{"custom_id":"%s","params":%s}\n' % (checked.custom_id.encode(), checked.raw)
                 self._note(checked.custom_id, draft.place)
-                self._estimator.add(checked.params, len(line) - 1)
-                self._adviser.add(checked.params)
+                text_bytes = self._estimator.add(checked.params, len(line) - 1)
+                self._adviser.add(checked.params, text_bytes)
             self._spool.write(line)
             if self._fields is not None and draft.fields is not None:
                 self._fields.write(draft.fields + b"\n")
