@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from streamer.answers.asked import Asked
 from streamer.api.errors import ConfigurationError
 from streamer.results.record import lenient_loads
 
@@ -33,68 +33,42 @@ def at_path(value: Any, path: Sequence[str]) -> Any:
 
 
 class Fields:
-    """Gives for each request, in order, the JSON object of its chosen fields, by the names they were asked for.
+    """Gives the JSON object of the chosen fields of a request, by the names they were asked for.
 
     Args:
         names: dotted paths into the request, or columns of the CSV file it came from. A column wins where both could
             be meant. A field that a request does not have is null.
-        columns: the file with the CSV record of each request as a line of JSON; None when there was no CSV.
+        first: the first of the requests, whose columns all of them have; None when there is none.
 
     Raises:
         ConfigurationError: a name that can be neither.
+
+    >>> fields = Fields(["params.model"], None)
+    >>> fields.of(Asked("a", b'{"custom_id":"a","params":{"model":"claude-haiku-5-5"}}'))
+    b'{"params.model":"claude-haiku-5-5"}'
     """
 
-    def __init__(self, names: Sequence[str], columns: Path | None = None) -> None:
+    def __init__(self, names: Sequence[str], first: Asked | None) -> None:
         self._names = names
-        self._columns = columns
-        known = self._known_columns()
+        columns = {} if first is None or first.columns is None else _decoded(first.columns)
         for name in names:
-            if name not in known and name.split(".")[0] not in _OF_A_REQUEST:
-                there = f"a column ({', '.join(sorted(known))})" if columns is not None else "custom_id"
+            if name not in columns and name.split(".")[0] not in _OF_A_REQUEST:
+                what = f"a column ({', '.join(sorted(columns))})" if columns else "custom_id"
                 raise ConfigurationError(
-                    f"there is no field {name!r}: name {there} or a path into the request, e.g. params.model"
+                    f"there is no field {name!r}: name {what} or a path into the request, e.g. params.model"
                 )
 
-    def objects(self) -> Iterator[_Chooser]:
-        """For each request, in order, what makes its object."""
-        if self._columns is None:
-            chooser = _Chooser(self._names, {})
-            while True:
-                yield chooser
-        try:
-            with self._columns.open("rb") as file:
-                for line in file:
-                    yield _Chooser(self._names, _decoded(line))
-        except OSError as error:
-            raise ConfigurationError(f"{self._columns} cannot be read: {error.strerror}") from error
-
-    def _known_columns(self) -> frozenset[str]:
-        if self._columns is None:
-            return frozenset()
-        try:
-            with self._columns.open("rb") as file:
-                return frozenset(_decoded(file.readline() or b"{}"))
-        except OSError as error:
-            raise ConfigurationError(f"{self._columns} cannot be read: {error.strerror}") from error
-
-
-class _Chooser:
-    """Chooses the fields of one request."""
-
-    def __init__(self, names: Sequence[str], columns: dict[str, Any]) -> None:
-        self._names = names
-        self._columns = columns
-
-    def of(self, line: bytes) -> bytes:
-        """The JSON object of the fields of the request in `line`."""
+    def of(self, asked: Asked) -> bytes:
+        """The object of one request."""
+        columns = {} if asked.columns is None else _decoded(asked.columns)
         request: dict[str, Any] | None = None
         chosen = {}
         for name in self._names:
-            if name in self._columns:
-                chosen[name] = self._columns[name]
+            if name in columns:
+                chosen[name] = columns[name]
                 continue
             if request is None:
-                request = _decoded(line)
+                request = _decoded(asked.line)
             chosen[name] = at_path(request, name.split("."))
         return msgspec.json.encode(chosen)
 

@@ -26,8 +26,8 @@ from streamer.answers.retry import SUCCEEDED, word
 from streamer.api.errors import ConfigurationError, SinkError
 from streamer.results.accounting import Tally, Tokens
 
-GATHERED = 200_000  # records sorted at once: about 50 MB
-CACHE = 48 * 1024  # KiB of the file that SQLite keeps in memory
+GATHERED = 100_000  # records sorted at once: about 25 MB
+CACHE = 32 * 1024  # KiB of the file that SQLite keeps in memory
 PAGE = 8192  # bytes: fewer of them to turn over than with the usual 4096
 
 _SUCCESS = 1 << 32  # above any number of attempts: what succeeded stands, whatever was tried later

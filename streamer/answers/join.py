@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from itertools import repeat
 
 import msgspec
 
+from streamer.answers.asked import Asked
 from streamer.answers.fields import Fields
 from streamer.answers.index import Index
 from streamer.answers.output import Output
@@ -29,7 +29,7 @@ class Joined(msgspec.Struct, kw_only=True):
 
 
 def join(
-    requests: Iterable[tuple[str, bytes]],
+    requests: Iterable[Asked],
     index: Index,
     output: Output,
     *,
@@ -42,10 +42,10 @@ def join(
     with those put in: `{"custom_id":...,"input":{...},"result":{...}}`.
 
     Args:
-        requests: custom_id and line of JSON of each, in order.
+        requests: what was asked, in order.
         index: where the answers are; settled.
         output: where they go.
-        fields: what to put beside each answer; as many as there are requests.
+        fields: what to put beside each answer; None for nothing.
         check: called from time to time; what it raises ends this.
 
     Raises:
@@ -54,22 +54,21 @@ def join(
     types: Counter[str] = Counter()
     words: Counter[str] = Counter()
     missing_ids: list[str] = []
-    choosers = repeat(None) if fields is None else fields.objects()
     with RecordFiles() as records:
-        for (custom_id, line), chooser in zip(requests, choosers, strict=False):
+        for asked in requests:
             check()
-            answer = index.get(custom_id)
+            answer = index.get(asked.custom_id)
             if answer is None:
                 words[MISSING] += 1
                 if len(missing_ids) < NAMED:
-                    missing_ids.append(custom_id)
+                    missing_ids.append(asked.custom_id)
                 continue
             types[answer.type] += 1
             words[answer.word] += 1
             output.begin()
             pieces = records.pieces(answer)
-            if chooser is not None:
-                output.write(_beside(custom_id, next(pieces), chooser.of(line)))
+            if fields is not None:
+                output.write(_beside(asked.custom_id, next(pieces), fields.of(asked)))
             for piece in pieces:
                 output.write(piece)
     output.publish()

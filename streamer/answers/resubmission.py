@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from streamer.answers.asked import Asked
 from streamer.answers.index import Answer, Index
 from streamer.answers.retry import MISSING, SUCCEEDED, retryable
 from streamer.answers.wholefile import WholeFile
@@ -30,7 +31,7 @@ class Resubmission(msgspec.Struct, kw_only=True):
 
 
 def write_retry(
-    requests: Iterable[tuple[str, bytes]],
+    requests: Iterable[Asked],
     index: Index,
     target: Path,
     *,
@@ -43,7 +44,7 @@ def write_retry(
     """Write the requests that can be sent again into a spool, in their order, as they were sent before.
 
     Args:
-        requests: custom_id and line of JSON of each, in order.
+        requests: what was asked, in order.
         index: where the answers are; settled.
         target: the new spool, there whole or not at all; when there is nothing to send again, not at all.
         also: words of which those are sent again, too.
@@ -60,13 +61,13 @@ def write_retry(
     with WholeFile(target) as file:
 
         def lengths() -> Iterator[int]:
-            for custom_id, line in requests:
+            for asked in requests:
                 check()
-                if sorting.again(custom_id):
+                if sorting.again(asked.custom_id):
+                    line = asked.line + b"\n"
                     digest.update(line)
-                    digest.update(b"\n")
-                    file.write(line + b"\n")
-                    yield len(line) + 1
+                    file.write(line)
+                    yield len(line)
 
         slices = list(split(lengths(), max_requests=max_requests, max_bytes=max_bytes))
         if slices:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from streamer.answers.asked import Asked
 from streamer.answers.index import Index
 
 
@@ -27,8 +28,8 @@ def request(custom_id: str, prompt: str = "why?") -> bytes:
     return json.dumps({"custom_id": custom_id, "params": params}, separators=(",", ":")).encode()
 
 
-def requests(ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    return ((custom_id, request(custom_id, f"about {custom_id}")) for custom_id in ids)
+def requests(ids: Sequence[str]) -> Iterator[Asked]:
+    return (Asked(custom_id, request(custom_id, f"about {custom_id}")) for custom_id in ids)
 
 
 def results(path: Path, *records: bytes) -> Path:

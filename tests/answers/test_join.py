@@ -7,12 +7,13 @@ from random import Random
 
 import pytest
 
+from streamer.answers.asked import Asked, asked_in_spool
 from streamer.answers.fields import Fields
 from streamer.answers.join import Joined, join
 from streamer.answers.output import Output
 from streamer.api.errors import ConfigurationError, SinkError
 from streamer.results.framing import MAX_RECORD_BYTES
-from tests.answers.made import indexed, record, requests, results
+from tests.answers.made import indexed, record, request, requests, results
 
 
 def joined(
@@ -56,7 +57,7 @@ def test_what_is_missing_is_counted_and_named_and_so_is_what_nobody_asked_for(tm
 
 
 def test_fields_of_the_request_stand_beside_the_answer(tmp_path: Path) -> None:
-    fields = Fields(["params.model", "params.messages.0.content", "params.system", "custom_id"])
+    fields = Fields(["params.model", "params.messages.0.content", "params.system", "custom_id"], None)
     joined(tmp_path, ["a"], record("a", "succeeded", "é\ud83d"), fields=fields)
     line = (tmp_path / "answers.jsonl").read_bytes()
     assert json.loads(line)["input"] == {
@@ -73,16 +74,19 @@ def test_fields_of_the_request_stand_beside_the_answer(tmp_path: Path) -> None:
 
 def test_fields_stand_beside_a_record_of_any_shape(tmp_path: Path) -> None:
     odd = b'{ "result": {"type": "expired", "more": NaN}, "custom_id": "a" }'
-    joined(tmp_path, ["a"], odd, fields=Fields(["custom_id"]))
+    joined(tmp_path, ["a"], odd, fields=Fields(["custom_id"], None))
     line = (tmp_path / "answers.jsonl").read_text()
     assert line == '{"input":{"custom_id":"a"},' + odd.decode()[1:] + "\n"
     assert list(json.loads(line)) == ["input", "result", "custom_id"]
 
 
 def test_columns_of_the_csv_stand_beside_the_answer(tmp_path: Path) -> None:
+    spool = results(tmp_path / "requests.jsonl", request("a"), request("b"))
     columns = results(tmp_path / "fields.jsonl", b'{"title":"One","n":"1"}', b'{"title":"Two","n":"2"}')
-    fields = Fields(["title", "params.model"], columns)
-    joined(tmp_path, ["a", "b"], record("b"), record("a"), fields=fields)
+    path = results(tmp_path / "results.jsonl", record("b"), record("a"))
+    fields = Fields(["title", "params.model"], next(asked_in_spool(spool, columns)))
+    with indexed(tmp_path, (path, 1)) as index, Output(str(tmp_path / "answers.jsonl")) as output:
+        join(asked_in_spool(spool, columns), index, output, fields=fields)
     found = [json.loads(line)["input"] for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
     assert found == [
         {"title": "One", "params.model": "claude-haiku-5-5"},
@@ -90,17 +94,17 @@ def test_columns_of_the_csv_stand_beside_the_answer(tmp_path: Path) -> None:
     ]
 
 
-def test_a_field_that_cannot_be_is_refused_with_those_that_can(tmp_path: Path) -> None:
-    columns = results(tmp_path / "fields.jsonl", b'{"title":"One","n":"1"}')
+def test_a_field_that_cannot_be_is_refused_with_those_that_can() -> None:
+    first = Asked("a", request("a"), b'{"title":"One","n":"1"}')
     with pytest.raises(ConfigurationError, match=r"no field 'titel': name a column \(n, title\) or a path"):
-        Fields(["titel"], columns)
+        Fields(["titel"], first)
     with pytest.raises(ConfigurationError, match="no field 'title'"):
-        Fields(["title"])
+        Fields(["title"], None)
 
 
 def test_a_record_too_long_to_be_held_is_joined_too(tmp_path: Path) -> None:
     long = record("b", "succeeded", "z" * (MAX_RECORD_BYTES + 1))
-    joined(tmp_path, ["a", "b", "c"], record("c"), long, record("a"), fields=Fields(["custom_id"]))
+    joined(tmp_path, ["a", "b", "c"], record("c"), long, record("a"), fields=Fields(["custom_id"], None))
     found = (tmp_path / "answers.jsonl").read_bytes().splitlines()
     assert [json.loads(line)["input"]["custom_id"] for line in found] == ["a", "b", "c"]
     assert found[1].replace(b'"input":{"custom_id":"b"},', b"") == long
