@@ -18,8 +18,8 @@ from streamer.results.record import HEAD, HeadResult
 _BARE = {name: HeadResult(name) for name in ("succeeded", "canceled", "expired")}
 _SUCCEEDED = _BARE["succeeded"]
 
-# The beginnings of all lines are searched together. Each follows a newline, and no other newline is followed by anything
-# but one: so as many are found as there are lines only if each one's beginning is usual.
+# The beginnings of all lines are searched together, each after a newline. A newline inside one is followed by another,
+# so as many are found as there are lines only if the beginning of each is usual.
 _LONGEST = 110  # bytes of a beginning: an id of 64 characters and the longest type known
 _USUAL = re.compile('\n{"custom_id":"([a-zA-Z0-9_-]{1,64})","result":{"type":"succeeded","message":{"')
 _KNOWN = re.compile(
