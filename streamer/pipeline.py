@@ -7,8 +7,8 @@ queue between them, which holds objects of a few hundred bytes, no more than are
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from random import Random
 
@@ -30,7 +30,7 @@ CONCURRENCY = 8  # downloads under way at once
 
 async def run(
     client: Client,
-    batch_ids: Iterable[str],
+    batch_ids: Iterable[str] | AsyncIterable[str],
     sinks: Sequence[Sink] | Sink,
     *,
     everything: bool = False,
@@ -53,7 +53,8 @@ async def run(
 
     Args:
         client: talks to the API.
-        batch_ids: the batches, in any state.
+        batch_ids: the batches, in any state. Those of an asynchronous iterable are taken in as they come; the run
+            then ends when the iterable has and all its batches have, and at once with what it raises.
         sinks: where the records go; several sinks each get every record.
         everything: every batch of the workspace as well whose results are not archived yet.
         follow: keep looking for new batches; then this never returns by itself.
@@ -126,7 +127,7 @@ async def run(
 
 
 def _check(
-    batch_ids: Iterable[str],
+    batch_ids: Iterable[str] | AsyncIterable[str],
     only: Collection[str] | None,
     concurrency: int,
     poll_interval: float,
@@ -161,13 +162,14 @@ async def _work(
     ended: asyncio.Queue[Batch | None] = asyncio.Queue()
 
     async def follow() -> None:
-        async for outcome in outcomes:
-            if isinstance(outcome, Lost):
-                lost = BatchReport(batch_id=outcome.batch_id, outcome=Outcome.FAILED, error=str(outcome.error))
-                report.batches.append(lost)
-                observer.finished(lost)
-            else:
-                ended.put_nowait(outcome.batch)
+        async with aclosing(outcomes):
+            async for outcome in outcomes:
+                if isinstance(outcome, Lost):
+                    lost = BatchReport(batch_id=outcome.batch_id, outcome=Outcome.FAILED, error=str(outcome.error))
+                    report.batches.append(lost)
+                    observer.finished(lost)
+                else:
+                    ended.put_nowait(outcome.batch)
         for _ in range(concurrency):
             ended.put_nowait(None)
 

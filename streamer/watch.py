@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from datetime import timedelta
 from random import Random
 
@@ -23,6 +23,7 @@ from streamer.api.errors import (
 )
 from streamer.api.exchange import Polled
 from streamer.api.types import PAGE_LIMIT, Batch, BatchPage
+from streamer.feed import feeding
 from streamer.report import Observer
 from streamer.roster import POLL_INTERVAL, Ended, Lost, Roster
 from streamer.sweep import Page, Single, Sweep
@@ -39,7 +40,7 @@ Answer = BatchPage | Batch | ApiError | TransportError | ConfigurationError
 
 async def watch(
     client: Client,
-    batch_ids: Iterable[str] = (),
+    batch_ids: Iterable[str] | AsyncIterable[str] = (),
     *,
     everything: bool = False,
     follow: bool = False,
@@ -52,7 +53,7 @@ async def watch(
 
     Args:
         client: asks the API; its rate limiter and retry policy hold here too.
-        batch_ids: the batches to follow.
+        batch_ids: the batches to follow; those of an asynchronous iterable as they come, until it has ended.
         everything: follow every batch of the workspace as well whose results are not archived yet.
         follow: keep looking for new batches in the workspace; then this never ends by itself.
         poll_interval: seconds: the shortest pause between two questions about the same batch. The pause grows with
@@ -73,20 +74,21 @@ async def watch(
     clock = clock or SystemClock()
     roster = Roster(interval=poll_interval, clock=clock, random=random or Random())  # noqa: S311 - jitter, no secret
     watcher = _Watcher(client, roster, observer, clock)
-    for batch_id in batch_ids:
-        roster.add(batch_id)
-    if everything or follow:
-        async for outcomes in watcher.discover(everything=everything):
-            for outcome in outcomes:
-                yield outcome
-    while len(roster) or follow:
-        for outcome in await watcher.round(roster.due()):
-            yield outcome
-        await clock.sleep(min(roster.wait(), poll_interval) if follow else roster.wait())
-        if follow:
-            async for outcomes in watcher.discover(everything=True):
+    async with feeding(batch_ids, roster.add) as feed:
+        if everything or follow:
+            async for outcomes in watcher.discover(everything=everything):
                 for outcome in outcomes:
                     yield outcome
+        while len(roster) or follow or feed.open:
+            for outcome in await watcher.round(roster.due()):
+                yield outcome
+            wait = min(roster.wait(), poll_interval) if follow else roster.wait()
+            await feed.wait(clock, wait if len(roster) or follow else None)
+            if follow:
+                async for outcomes in watcher.discover(everything=True):
+                    for outcome in outcomes:
+                        yield outcome
+        feed.check()
 
 
 class _Watcher:

@@ -75,7 +75,8 @@ class SqliteFile(ABC):
             try:
                 yield connection
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk makes SQLite roll back by itself
+                    connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
 

@@ -1,0 +1,1 @@
+"""Requests into batches, each created exactly once, whatever happens on the way."""

@@ -1,0 +1,64 @@
+"""Which batch a create with an unknown outcome made, if any: decided from the workspace's list. Plain functions.
+
+The API has no idempotency key and a batch carries no name of ours, so the list is all there is. What is known of a
+batch in it: when it was created, how many requests it has, and, only after it has ended, by its results, which ones.
+A batch can be the one when it
+
+- was created no earlier than the intent was written,
+- has as many requests as the slice,
+- is none that the ledger knows (creates go one after the other, so one intent at most is open), and
+- has ended with custom_ids that are the slice's, or has not ended.
+
+That is proof only of what it is *not*. A batch of as many requests that somebody else made in the same workspace in
+the same seconds cannot be told from ours before it has ended, and with the same custom_ids never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import Enum
+
+from streamer.api.types import Batch
+from streamer.submission.ledger import Planned
+
+SERVER_SLACK = 60.0  # seconds that two clocks of the API may differ
+CLOCK_SLACK = 900.0  # seconds that our clock may be ahead of the API's, where only ours was at hand
+
+
+class Proof(Enum):
+    """What the results of a batch say about whose it is."""
+
+    OURS = "its custom_ids are the slice's"
+    FOREIGN = "it has a custom_id that the slice has not"
+    NONE = "there are no results to look at"
+
+
+def earliest(intent: Planned) -> float:
+    """The time of creation, in seconds since 1970, that a batch of this intent cannot be before."""
+    if intent.since is not None:
+        return intent.since - SERVER_SLACK
+    return (intent.intended_at or 0.0) - CLOCK_SLACK
+
+
+def can_be(batch: Batch, intent: Planned, known: Collection[str]) -> bool:
+    """Whether a batch can be the one that an intent made, by what the list says of it.
+
+    Args:
+        batch: as listed.
+        intent: the batch that was about to be created.
+        known: ids of the batches that the ledger knows.
+    """
+    late_enough = batch.created_at is None or batch.created_at.timestamp() >= earliest(intent)
+    return late_enough and batch.request_counts.total == intent.slice.requests and batch.id not in known
+
+
+def may_be(proofs: Mapping[str, Proof]) -> list[str]:
+    """The batches that may be the one, of those that can be by the list: none, the one, or several.
+
+    >>> may_be({"msgbatch_1": Proof.FOREIGN, "msgbatch_2": Proof.NONE})
+    ['msgbatch_2']
+    >>> may_be({"msgbatch_1": Proof.OURS, "msgbatch_2": Proof.NONE})
+    ['msgbatch_1']
+    """
+    ours = [batch_id for batch_id, proof in proofs.items() if proof is Proof.OURS]
+    return ours or [batch_id for batch_id, proof in proofs.items() if proof is Proof.NONE]
