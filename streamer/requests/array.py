@@ -19,15 +19,16 @@ from streamer.requests.check import not_json
 from streamer.requests.faults import FaultLog, Place
 
 PIECE = 1 << 20  # bytes read at once, and more when a request is longer
+HEAD = 1 << 16  # bytes within which the array has to begin
 
 # In JSON no string goes on after these, since its quote would end it.
 _SEAM = re.compile(rb'\}[ \t\r\n]*,[ \t\r\n]*(?=\{[ \t\r\n]*")')
 _OPENING = re.compile(rb'[ \t\r\n]*(\{[ \t\r\n]*"requests"[ \t\r\n]*:[ \t\r\n]*)?\[[ \t\r\n]*')
 _IS_ARRAY = re.compile(rb'[ \t\r\n]*(?:\[|\{[ \t\r\n]*"requests"[ \t\r\n]*:)')
 _LONG_NUMBER = re.compile(rb"1{19,}")
-# What the judge need not see: which digit it is, so that a long number is found fast; what is beyond ASCII, so that
-# what is not UTF-8 is told with its own request.
-_BLURRED = bytes.maketrans(b"0123456789", b"1111111111")[:128] + b"?" * 128
+# What the judge need not see: which digit it is, so that a long number is found fast; what is beyond ASCII, and the d
+# of \ud800, so that what is no Unicode is told with its own request.
+_BLURRED = bytes.maketrans(b"0123456789dD", b"1111111111aa")[:128] + b"?" * 128
 _BEGIN, _END = frozenset({"start_map", "start_array"}), frozenset({"end_map", "end_array"})
 _split = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -53,8 +54,9 @@ def read_array(file: BinaryIO, name: str, faults: FaultLog, *, longest: int) -> 
     Raises:
         OSError: the file cannot be read.
     """
-    text = file.read(PIECE)
-    opening = _OPENING.match(text)
+    text = b""
+    while (opening := _OPENING.match(text)) is None and len(text) < HEAD and (more := file.read(PIECE)):
+        text += more
     if opening is None:
         faults.file(name, "requests must be an array")
         return

@@ -11,13 +11,12 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from streamer.requests.array import is_array, read_array
+from streamer.requests.array import HEAD, is_array, read_array
 from streamer.requests.faults import FaultLog, Place
 from streamer.requests.lines import read_lines
 from streamer.requests.table import read_table
 from streamer.requests.template import ParamsTemplate
 
-HEAD = 1 << 16  # bytes by which the form is told
 _BUFFER = 1 << 20
 
 RequestFile = str | Path | BinaryIO
