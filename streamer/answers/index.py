@@ -25,6 +25,7 @@ from streamer.answers.places import read_places
 from streamer.answers.retry import SUCCEEDED, word
 from streamer.api.errors import ConfigurationError, SinkError
 from streamer.results.accounting import Tally, Tokens
+from streamer.sinks.partfile import make_directories
 
 GATHERED = 100_000  # records sorted at once: about 25 MB
 CACHE = 32 * 1024  # KiB of the file that SQLite keeps in memory
@@ -214,6 +215,7 @@ class Index:
 
 def _unnamed(directory: Path) -> sqlite3.Connection:
     """A database in a file that has no name any more."""
+    make_directories(directory)
     descriptor, name = tempfile.mkstemp(prefix=".streamer-index-", dir=directory)
     os.close(descriptor)
     try:

@@ -58,6 +58,20 @@ def add_prices_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_form_options(parser: argparse.ArgumentParser) -> None:
+    """How request files are read that do not hold whole requests."""
+    parser.add_argument(
+        "--id-prefix",
+        metavar="TEXT",
+        help="what the custom_ids of bare params begin with, which go on with the number of the request (request-)",
+    )
+    parser.add_argument(
+        "--template",
+        metavar="FILE",
+        help="the requests are CSV: params as JSON, with {column} in its strings where a column's value goes",
+    )
+
+
 def count(text: str) -> int:
     """The value of an option that counts something: a whole number of 1 or more."""
     if not text.isdecimal() or int(text) < 1:

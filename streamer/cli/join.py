@@ -1,0 +1,122 @@
+"""`streamer join`: answers in the order of their requests, in one file."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamer.cli.exits import Exit
+from streamer.cli.options import Subparsers, add_command
+from streamer.cli.output import by_type, escaped, json_line, plural, say
+from streamer.cli.resultfiles import add_result_options
+
+if TYPE_CHECKING:
+    from streamer.answers.join import Joined
+
+DESCRIPTION = """
+Write the answer to each request, once, in the order of the requests, into one file: lines of JSON, or one JSON array
+when its name ends in .json. Of several answers to a request one that succeeded counts. Memory does not grow with
+the number of answers.
+
+An answer is its record as it came. With --fields it has an `input` with those fields of the request: paths such as
+params.model or params.messages.0.content, or columns of the CSV the requests were made of.
+"""
+
+
+def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    parser = add_command(
+        subparsers,
+        "join",
+        "put answers in the order of their requests, in one file",
+        description=DESCRIPTION,
+        examples="""
+  streamer join --requests requests.jsonl --to answers.jsonl            of all results in results/
+  streamer join ID1 ID2 --requests requests.jsonl --to answers.json
+  streamer join --requests articles.csv --template params.json --fields title --to answers.jsonl
+  streamer join --requests requests.jsonl --to - | jq -r .result.type | sort | uniq -c
+""",
+    )
+    add_result_options(parser)
+    parser.add_argument(
+        "--to", metavar="TARGET", required=True, help="the file, a JSON array if it ends in .json; - is stdout"
+    )
+    parser.add_argument("--fields", metavar="NAMES", default="", help="what of each request to put beside its answer")
+    parser.add_argument("--json", action="store_true", help="in the end a line of JSON on stdout")
+    parser.set_defaults(handler=handler, when_interrupted="nothing was written")
+
+
+def handler(args: argparse.Namespace) -> int:
+    """Read results, then requests, and write."""
+    from streamer.answers.asked import asked_in_files
+    from streamer.answers.fields import Fields
+    from streamer.answers.index import Index
+    from streamer.answers.join import join
+    from streamer.answers.output import STDOUT, Output
+    from streamer.api.errors import ConfigurationError
+    from streamer.cli.resultfiles import result_files
+
+    if args.json and args.to == STDOUT:
+        raise ConfigurationError("--to - and --json both write to stdout; send the answers to a file, or drop --json")
+    refuse_input(args.to, args.requests)
+    found = result_files(args.named, args.results)
+    scratch = Path() if args.to == STDOUT else Path(args.to).parent
+    with Output(args.to) as output, Index(scratch) as index:
+        for path in found:
+            index.add(path, usage=False)
+        index.settle()
+        asked = asked_in_files(
+            args.requests,
+            scratch=scratch,
+            on_fault=lambda fault: say(str(fault)),
+            id_prefix=args.id_prefix,
+            template=args.template,
+        )
+        first = next(asked, None)
+        names = field_names(args.fields)
+        fields = Fields(names, first) if names else None
+        told = join(itertools.chain([] if first is None else [first], asked), index, output, fields=fields)
+    if args.json:
+        print(json_line({"event": "join", "complete": not told.missing, "answers": told.types, **_counts(told)}))
+    if told.missing or not args.quiet:
+        for line in lines(told, args.to):
+            say(line)
+    return Exit.INCOMPLETE if told.missing else Exit.COMPLETE
+
+
+def field_names(text: str) -> list[str]:
+    """The names in a list with commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def refuse_input(target: str, files: list[str]) -> None:
+    """Raise `ConfigurationError` when the answers would take the place of the requests."""
+    from streamer.api.errors import ConfigurationError
+
+    for file in files:
+        if Path(file).exists() and Path(target).exists() and Path(target).samefile(file):
+            raise ConfigurationError(f"--to {target} is one of the request files; name another file")
+
+
+def lines(told: Joined, target: str) -> list[str]:
+    """What joining came to, for people."""
+    answers = sum(told.types.values())
+    where = "" if target == "-" else f" in {target}"
+    told_lines = [f"{plural(answers, 'answer')}{where} ({by_type(told.types)})" if answers else "no answers"]
+    if told.missing:
+        named = ", ".join(map(escaped, told.missing_ids[:3])) + (", ..." if told.missing > 3 else "")
+        told_lines.insert(0, f"{plural(told.missing, 'request')} without an answer: {named}")
+    if told.unknown:
+        told_lines.append(f"{plural(told.unknown, 'record')} left out, of requests that are not in these files")
+    return told_lines
+
+
+def _counts(told: Joined) -> dict[str, object]:
+    return {
+        "requests": told.requests,
+        "missing": told.missing,
+        "missing_ids": told.missing_ids,
+        "unknown": told.unknown,
+    }

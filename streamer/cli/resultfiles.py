@@ -1,0 +1,89 @@
+"""Files of results that a command is to read: named one by one, by batch, or all that are there."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamer.cli.options import add_form_options
+
+if TYPE_CHECKING:
+    from streamer.sinks.template import Template
+
+DEFAULT_RESULTS = "results/{batch_id}.jsonl"
+FIELD = "{batch_id}"
+
+
+def add_result_options(parser: argparse.ArgumentParser) -> None:
+    """Which results, and of which requests."""
+    parser.add_argument(
+        "named",
+        metavar="RESULT",
+        nargs="*",
+        help="a file of results, or the id of a batch whose file --results names; all such files by default",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="TEMPLATE",
+        default=DEFAULT_RESULTS,
+        help=f"where the results of each batch are (default: {DEFAULT_RESULTS})",
+    )
+    parser.add_argument(
+        "--requests",
+        metavar="FILE",
+        action="append",
+        required=True,
+        help="the requests, in any form that `streamer submit` takes (repeatable); in the same order as then",
+    )
+    add_form_options(parser)
+
+
+def result_files(named: Sequence[str], template: str) -> list[Path]:
+    """The files that are meant.
+
+    Args:
+        named: paths of files, and ids of batches; nothing means every file that the template names.
+        template: where the file of a batch is, with `{batch_id}`.
+
+    Raises:
+        ConfigurationError: there is no such file, or none at all.
+    """
+    from streamer.api.errors import ConfigurationError
+    from streamer.sinks.template import Template
+
+    place = Template(template)
+    if named:
+        return list(dict.fromkeys(_meant(name, place) for name in named))
+    parts = str(Path(template)).split(FIELD)
+    pattern = "*".join(glob.escape(part) for part in parts)
+    # The id stands at its first place, and the same at all others; it has no dot, as `x.rejects` would.
+    before, after, *more = map(re.escape, parts)
+    final = re.compile("(?P<id>[^./]+)".join([before, "(?P=id)".join([after, *more])]))
+    names = sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern may begin at the root
+    found = [Path(name) for name in names if final.fullmatch(name)]
+    if not found:
+        raise ConfigurationError(
+            f"there are no results in {template}; name files of results, or batches with --results"
+        )
+    return found
+
+
+def _meant(name: str, place: Template) -> Path:
+    from streamer.api.errors import ConfigurationError
+    from streamer.sinks.template import PLAIN
+
+    path = Path(name)
+    if path.is_file():
+        return path
+    by_id = place.path(name)
+    if PLAIN.fullmatch(name) and by_id.is_file():
+        return by_id
+    growing = by_id.with_name(by_id.name + ".part")
+    if PLAIN.fullmatch(name) and growing.is_file():
+        raise ConfigurationError(f"the results of {name} are not complete: `streamer run {name}` goes on with them")
+    where = f", and no {by_id}" if PLAIN.fullmatch(name) else ""
+    raise ConfigurationError(f"there is no file {name}{where}; `streamer run` fetches the results of a batch")

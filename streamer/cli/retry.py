@@ -1,0 +1,160 @@
+"""`streamer retry`: the requests that failed and can be sent again, as a request file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamer.cli.exits import Exit
+from streamer.cli.options import Subparsers, add_command
+from streamer.cli.output import escaped, json_line, plural, say
+from streamer.cli.resultfiles import add_result_options
+
+if TYPE_CHECKING:
+    from streamer.answers.index import Answer
+    from streamer.answers.recordfiles import RecordFiles
+    from streamer.answers.resubmission import Resubmission
+
+NAMED = 20  # requests that are told one by one to people; --json tells all
+
+DESCRIPTION = """
+Look up what became of each request, and write those that can be sent again into a new request file: what expired, and
+what failed with overloaded_error, api_error, timeout_error or rate_limit_error. Such requests were not billed. Nothing
+is sent: `streamer submit` sends the new file. Of several answers to a request one that succeeded counts.
+
+What is not sent again is listed with its reason. --also takes in what you know to be worth another try: canceled,
+billing_error when the account has money again, missing when the results are lost (what succeeded there was billed).
+"""
+
+
+def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    parser = add_command(
+        subparsers,
+        "retry",
+        "write the requests that failed and can be sent again into a file",
+        description=DESCRIPTION,
+        examples="""
+  streamer retry --requests requests.jsonl                       of all results in results/
+  streamer retry ID1 ID2 --requests requests.jsonl --to again.jsonl
+  streamer retry --requests requests.jsonl --also canceled,billing_error
+  streamer retry --requests requests.jsonl && streamer submit retry.jsonl
+""",
+    )
+    add_result_options(parser)
+    parser.add_argument(
+        "--to", metavar="FILE", default="retry.jsonl", help="the new request file (default: retry.jsonl)"
+    )
+    parser.add_argument(
+        "--also",
+        metavar="TYPES",
+        default="",
+        help="send these again, too: canceled, missing, or types of errors, e.g. canceled,billing_error",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="a line of JSON for each request that is left, and in the end"
+    )
+    parser.set_defaults(handler=handler, when_interrupted="nothing was written")
+
+
+def handler(args: argparse.Namespace) -> int:
+    """Look up, write, tell."""
+    from streamer.answers.asked import asked_in_files
+    from streamer.answers.index import Index
+    from streamer.answers.recordfiles import RecordFiles
+    from streamer.answers.resubmission import write_retry
+    from streamer.answers.retry import checked
+    from streamer.api.errors import ConfigurationError
+    from streamer.cli.resultfiles import result_files
+
+    also = checked([word.strip() for word in args.also.split(",") if word.strip()])
+    target = Path(args.to)
+    if target.exists():
+        raise ConfigurationError(
+            f"{target} exists already, and may have been sent; name another file with --to, or move it away"
+        )
+    found = result_files(args.named, args.results)
+    with Index(target.parent) as index, RecordFiles() as records:
+        for path in found:
+            index.add(path, usage=False)
+        index.settle()
+        left = _Left(records, as_json=args.json, quiet=args.quiet)
+        asked = asked_in_files(
+            args.requests,
+            scratch=target.parent,
+            on_fault=lambda fault: say(str(fault)),
+            id_prefix=args.id_prefix,
+            template=args.template,
+        )
+        told = write_retry(asked, index, target, also=also, leave=left)
+    if args.json:
+        counts = {"requests": told.requests, "succeeded": told.succeeded, "again": told.again, "left": told.left}
+        print(json_line({"event": "retry", **counts, "to": str(target) if told.again else None}))
+    elif not args.quiet:
+        left.tell_rest()
+        tell(told, str(target))
+    return Exit.COMPLETE
+
+
+def tell(told: Resubmission, target: str) -> None:
+    """What became of the requests, in two lines for people."""
+    from streamer.answers.retry import reason
+
+    if told.left:
+        kinds = "; ".join(f"{n:,} {escaped(what)}: {reason(what)}" for what, n in sorted(told.left.items()))
+        say(f"{plural(sum(told.left.values()), 'request')} left as they are ({kinds})")
+    again = sum(told.again.values())
+    if again:
+        say(f"{again:,} of {plural(told.requests, 'request')} can be sent again ({_counts(told.again)}): {target}")
+    else:
+        say(f"nothing to send again: {told.succeeded:,} of {plural(told.requests, 'request')} succeeded")
+
+
+def _counts(words: Mapping[str, int]) -> str:
+    return ", ".join(f"{n:,} {escaped(what)}" for what, n in sorted(words.items()))
+
+
+class _Left:
+    """Tells of each request that is not sent again: why, and what the API said."""
+
+    def __init__(self, records: RecordFiles, *, as_json: bool, quiet: bool) -> None:
+        self._records = records
+        self._as_json = as_json
+        self._most = 0 if quiet else NAMED
+        self._count = 0
+
+    def __call__(self, custom_id: str, answer: Answer | None) -> None:
+        """One more."""
+        from streamer.answers.retry import MISSING, reason
+
+        self._count += 1
+        if not self._as_json and self._count > self._most:
+            return
+        what = MISSING if answer is None else answer.word
+        message = "" if answer is None else self._message(answer)
+        if self._as_json:
+            told = {"custom_id": custom_id, "what": what, "reason": reason(what), "message": message}
+            print(json_line({"event": "left", **told}))
+        else:
+            say(f"{custom_id}: {what}{f', {message}' if message else ''}")
+
+    def tell_rest(self) -> None:
+        """How many were not told one by one."""
+        if self._count > self._most:
+            say(f"and {self._count - self._most:,} more; --json tells all")
+
+    def _message(self, answer: Answer) -> str:
+        """The API's own words for why the request failed."""
+        from streamer.answers.retry import ERRORED
+        from streamer.api.errors import RecordError
+        from streamer.results.record import Record
+
+        if answer.type != ERRORED:
+            return ""
+        try:
+            result = Record("", "", answer.type, self._records.record(answer)).result
+        except RecordError:
+            return ""
+        return "" if result.error is None else result.error.error.message
