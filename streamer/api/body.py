@@ -1,4 +1,4 @@
-"""The body of a create: one encoded copy of all requests, sent in parts."""
+"""The bodies that are sent: of a create one encoded copy of all requests, in parts; of a message its params."""
 
 from __future__ import annotations
 
@@ -41,6 +41,20 @@ class MemoryBody:
         """The bytes from the beginning."""
         for part in self._parts:
             yield part
+
+
+def encode_params(params: Mapping[str, Any] | bytes) -> MemoryBody:
+    """The body of a request for one message.
+
+    Raises:
+        ConfigurationError: it cannot be written as JSON.
+    """
+    if isinstance(params, bytes):
+        return MemoryBody([params])
+    try:
+        return MemoryBody([msgspec.json.encode(dict(params))])
+    except (TypeError, ValueError, RecursionError, OverflowError) as error:
+        raise ConfigurationError(f"the params cannot be written as JSON: {error}") from None
 
 
 async def encode_requests(requests: Iterable[Mapping[str, Any] | bytes]) -> MemoryBody:

@@ -1,4 +1,4 @@
-"""The Message Batches API: its six endpoints as coroutines."""
+"""The Message Batches API: its six endpoints as coroutines, and that of one message."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from streamer.api.body import RequestBody, encode_requests
+from streamer.api.body import RequestBody, encode_params, encode_requests
 from streamer.api.clock import Clock, SystemClock
 from streamer.api.credentials import Credentials
 from streamer.api.errors import ApiError, ConfigurationError, NotFoundError, ResultsError, TransportError
@@ -19,9 +19,10 @@ from streamer.api.limiter import RateLimiter
 from streamer.api.origin import DEFAULT_BASE_URL, BaseUrl, checked_trusted_hosts, results_destination
 from streamer.api.retry import Operation, RetryPolicy
 from streamer.api.transport import Lane, ResultsBody, Timeouts, Transport
-from streamer.api.types import PAGE_LIMIT, Batch, BatchPage, DeletedBatch
+from streamer.api.types import PAGE_LIMIT, Batch, BatchPage, DeletedBatch, Message
 
 PAGE_BYTES = 8 << 20  # a batch is some 600 bytes, so ten times a full page
+MESSAGE_BYTES = 32 << 20  # the longest answers of today are some 2 MB
 
 
 class Client:
@@ -156,6 +157,31 @@ class Client:
             body=body,
         )
         return (await self._exchange.ask(call, Batch)).value
+
+    async def message(self, params: Mapping[str, Any] | bytes) -> Message:
+        """What the model answers to the params of one request, at once and at the full price: not a batch at all.
+
+        Not repeated when the request may have reached the model.
+
+        Args:
+            params: as in a request of a batch, e.g. model, max_tokens and messages; or their JSON.
+
+        Raises:
+            ConfigurationError: the params cannot be written as JSON.
+            ApiError: the API refused, e.g. 400 for params that are not valid.
+            TransportError: no answer came.
+        """
+        call = Call(
+            operation=Operation.MESSAGE,
+            what="ask for a message",
+            method="POST",
+            to=self._exchange.base.messages(),
+            headers={**self._headers, "content-type": "application/json"},
+            lane=Lane.MESSAGE,
+            body=encode_params(params),
+            cap=MESSAGE_BYTES,
+        )
+        return (await self._exchange.ask(call, Message)).value
 
     async def retrieve(self, batch_id: str) -> Batch:
         """The batch as it is now.

@@ -16,7 +16,8 @@ from urllib.parse import SplitResult, urldefrag, urlencode, urljoin, urlsplit
 from streamer.api.errors import ConfigurationError, UntrustedHostError
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
-BATCHES_PATH = "/v1/messages/batches"
+MESSAGES_PATH = "/v1/messages"
+BATCHES_PATH = f"{MESSAGES_PATH}/batches"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # The API's own ids are `msgbatch_` and some base58; it reserves the right to change that. What matters here is
@@ -98,6 +99,10 @@ class BaseUrl:
         if problem:
             raise ConfigurationError(f"the base URL {problem}")
         return cls(text.rstrip("/"), origin)
+
+    def messages(self) -> Destination:
+        """The endpoint for one message at once."""
+        return Destination(self.url + MESSAGES_PATH, self.origin, with_key=True)
 
     def batches(self, **query: str | int | None) -> Destination:
         """The list and create endpoints; parameters that are None are left out."""

@@ -23,6 +23,7 @@ class Operation(StrEnum):
     CREATE = "create"
     CANCEL = "cancel"
     DELETE = "delete"
+    MESSAGE = "message"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,8 @@ def may_repeat(failure: Failure, operation: Operation) -> bool:
         # A second batch costs money and cannot be told from the first, so not even `x-should-retry: true` counts.
         return not failure.lasting and took_no_effect(failure) and status in (None, 429, 503, 529)
     if status is None:
-        return not failure.lasting
+        # What a model writes is paid for, whether it arrives or not.
+        return not failure.lasting and not (operation is Operation.MESSAGE and failure.sent)
     if failure.should_retry:
         return True
     if status == 404:

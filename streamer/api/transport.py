@@ -34,6 +34,7 @@ class Lane(Enum):
 
     CONTROL = "control"  # short questions and answers
     RESULTS = "results"  # long downloads, as many as are asked for
+    MESSAGE = "message"  # answers that begin minutes after they were asked for
     CREATE = "create"  # always a new connection: on a kept one that has gone stale the outcome would be unknown
 
 
@@ -48,6 +49,7 @@ class Timeouts:
     connect: float = 30.0  # to establish a connection, name lookup and TLS included
     answer: float = 60.0  # for a whole short answer, or until the headers of a long one
     upload: float = 1800.0  # for a create, up to 256 MB of it
+    message: float = 600.0  # for a message, which a model writes before any of it comes
     silence: float = 60.0  # between two pieces of an answer
     least_rate: float = 1024.0  # bytes a second that a download must bring,
     rate_window: float = 60.0  # counted over so much waiting for it
@@ -189,6 +191,9 @@ class Transport:
         session = self._session(lane)
         decode = lane is not Lane.RESULTS
         within = self._timeouts.answer if body is None else self._timeouts.upload
+        silence = self._timeouts.silence
+        if lane is Lane.MESSAGE:
+            within = silence = self._timeouts.message
         upload = Upload(body) if body is not None else None
         if body is not None:
             headers = {**headers, "content-length": str(body.size)}
@@ -207,7 +212,7 @@ class Transport:
                         total=None,
                         connect=self._timeouts.connect,
                         sock_connect=self._timeouts.connect,
-                        sock_read=self._timeouts.silence,
+                        sock_read=silence,
                     ),
                 )
         except NETWORK_ERRORS as error:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from streamer.emulator.answers import (
     Ask,
@@ -83,6 +85,13 @@ class Records:
             seed = mixed(self._settings.seed, number, zlib.crc32(ask.custom_id.encode()))
             yield self._record(ask, outcomes.type_at(valid), seed)
             valid += 1
+
+    def message(self, ask: Ask) -> dict[str, Any]:
+        """The answer to a request outside of any batch."""
+        record = b"".join(self._record(ask, "succeeded", mixed(self._settings.seed, ask.digest)))
+        message: dict[str, Any] = msgspec.json.decode(record)["result"]["message"]
+        message["usage"]["service_tier"] = "standard"
+        return message
 
     def _record(self, ask: Ask, kind: str, seed: int) -> Iterable[bytes]:
         if kind == "succeeded":

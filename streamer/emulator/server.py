@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 import itertools
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -30,7 +31,9 @@ from streamer.emulator.workspace import Created, State, Workspace, limit_of
 from streamer.faults.proxy import serving as faults_before
 from streamer.faults.script import Script
 
-BATCHES = "/v1/messages/batches"
+MESSAGES = "/v1/messages"
+BATCHES = MESSAGES + "/batches"
+MESSAGE_BYTES = 32 << 20  # that the Messages API takes
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -83,10 +86,11 @@ REQUEST_ID = web.RequestKey("request_id", str)
 
 def application(settings: Settings) -> web.Application:
     """The aiohttp application that answers as the API does."""
-    app = web.Application(middlewares=[_answered])
+    app = web.Application(middlewares=[_answered], client_max_size=MESSAGE_BYTES)
     app[EMULATOR] = Emulator(settings)
     one = BATCHES + "/{batch_id}"
     app.router.add_post(BATCHES, _create, name="create")
+    app.router.add_post(MESSAGES, _message, name="message")
     app.router.add_get(BATCHES, _list, name="list", allow_head=False)
     app.router.add_get(one, _retrieve, name="retrieve", allow_head=False)
     app.router.add_delete(one, _delete, name="delete")
@@ -159,8 +163,9 @@ async def _create(request: web.Request) -> web.Response:
     emulator = request.app[EMULATOR]
     settings = emulator.settings
     workspace = emulator.workspace(request)
-    headers = Headers(request.headers.get("anthropic-version", ""), request.headers.get("anthropic-user-profile-id"))
+    headers = _judging(request)
     writer = SpillWriter(emulator.spill)
+    body = hashlib.sha256()
     faulty = 0
 
     def take(custom_id: str, params: dict[str, Any]) -> None:
@@ -177,15 +182,35 @@ async def _create(request: web.Request) -> web.Response:
             raise too_large(settings.max_body_bytes)
         async for chunk in request.content.iter_any():
             envelope.feed(chunk)
+            body.update(chunk)
         total = envelope.finish()
     except web.RequestPayloadError:
         raise invalid("The request body cannot be decoded by its content-encoding") from None
     except Refusal:
         await _drain(request)
         raise
-    emulator.stats.batches_created += 1
     state = workspace.create(Created(emulator.clock.now(), total, faulty, writer.finish()))
+    emulator.stats.created(body.digest())
     return _batch(request, state)
+
+
+def _judging(request: web.Request) -> Headers:
+    """The headers that params are judged by."""
+    return Headers(request.headers.get("anthropic-version", ""), request.headers.get("anthropic-user-profile-id"))
+
+
+async def _message(request: web.Request) -> web.Response:
+    """The Messages API: what a batch would make of these params, at once."""
+    emulator = request.app[EMULATOR]
+    emulator.workspace(request)  # refuses a wrong key
+    try:
+        params = msgspec.json.decode(await request.read(), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise invalid("The request body is not valid JSON") from None
+    wrong = fault(params, _judging(request))
+    if wrong is not None:
+        raise Refusal(404 if wrong.type == "not_found_error" else 400, wrong.message)
+    return _object(request, emulator.records.message(ask("", params, None)))
 
 
 async def _drain(request: web.Request) -> None:

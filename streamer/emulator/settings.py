@@ -135,6 +135,10 @@ class Settings:
     max_requests: int = field(default=100_000, metadata=_about("requests a batch may have"))
     max_body_bytes: int = field(default=256 * 1024 * 1024, metadata=_about("size the body of a create may have"))
 
+    queue_limit: int = field(
+        default=0, metadata=_about("requests that may be in batches in progress; a create above it is a 429; 0: any")
+    )
+
     # What nobody outside knows: the status of answers the documentation does not describe
     missing_version_status: int = field(
         default=400, metadata=_about("for a missing or unknown anthropic-version; 200 tolerates it")
@@ -172,8 +176,11 @@ class Settings:
             raise ValueError("speed, duration, record_bytes, max_requests and max_body_bytes must be above 0")
         if not 0 <= self.duration_spread <= 1:
             raise ValueError(f"duration_spread is {self.duration_spread}: it must be from 0 to 1")
-        if min(self.fill, self.fill_ended, self.records, self.results_rate, self.retry_after, self.huge_bytes) < 0:
-            raise ValueError("fill, fill_ended, records, results_rate, retry_after, huge_bytes must not be negative")
+        counts = (self.fill, self.fill_ended, self.records, self.results_rate, self.huge_bytes, self.queue_limit)
+        if min(*counts, self.retry_after) < 0:
+            raise ValueError(
+                "fill, fill_ended, records, results_rate, retry_after, huge_bytes, queue_limit must not be negative"
+            )
         shares(self.mix, RECORD_TYPES)
         shares(self.content, CONTENT_KINDS)
         Script(self.fault)  # raises for one that cannot be read

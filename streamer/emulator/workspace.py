@@ -98,7 +98,16 @@ class Workspace:
         self._mix = shares(settings.mix, RECORD_TYPES)
 
     def create(self, created: Created) -> State:
-        """Take a new batch in."""
+        """Take a new batch in.
+
+        Raises:
+            Refusal: 429, the queue is full.
+        """
+        limit = self._settings.queue_limit
+        if limit and self._queued(created.at) + created.total > limit:
+            raise Refusal(
+                429, f"This request would exceed your organization's limit of {limit} batch requests in the queue"
+            )
         self._created.append(created)
         return self._state(self._filled + len(self._created) - 1, created.at)
 
@@ -172,6 +181,11 @@ class Workspace:
         """Where the requests of a created batch are; None for one that was there at start."""
         index = state.number - self._filled
         return self._created[index].extents if index >= 0 else None
+
+    def _queued(self, now: int) -> int:
+        """The requests of all batches in progress."""
+        states = (self._state(number, now) for number in range(self._filled + len(self._created)))
+        return sum(state.total for state in states if not state.ended)
 
     def _existing(self, numbers: range) -> Iterator[int]:
         return (number for number in numbers if number not in self._deleted)

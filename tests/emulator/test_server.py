@@ -327,3 +327,35 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_does_no_harm(caplo
         await writer.wait_closed()
         assert (await ask("GET", BATCHES)).json["data"] == []
     assert not caplog.records
+
+
+async def test_the_queue_takes_so_many_requests_and_has_room_again_when_a_batch_has_ended() -> None:
+    async with asking(queue_limit=3, duration=60) as ask:
+        assert (await ask.create("a", "b")).status == 200
+        assert (await ask.create("c", "d")).error[:2] == (429, "rate_limit_error")
+        assert (await ask.create("c")).status == 200
+        await ask.advance(1000)
+        assert (await ask.create("c", "d", "e")).status == 200
+
+
+async def test_a_body_that_comes_twice_is_counted() -> None:
+    async with asking() as ask:
+        for custom_ids in ("a", "b", "a", "a"):
+            await ask.create(*custom_ids)
+        stats = (await ask("GET", "/_emulator/stats")).json
+        assert (stats["batches_created"], stats["bodies_repeated"]) == (4, 2)
+
+
+async def test_a_message_is_answered_at_once_or_refused_for_what_would_make_an_errored_record() -> None:
+    async with asking() as ask:
+        message = (await ask("POST", "/v1/messages", json=PARAMS)).json
+        assert message["type"] == "message"
+        assert message["usage"]["service_tier"] == "standard"
+        assert (await ask("POST", "/v1/messages", json=PARAMS | {"tools": 5})).error[:2] == (
+            400,
+            "invalid_request_error",
+        )
+        assert (await ask("POST", "/v1/messages", json=PARAMS | {"model": "x"})).error[:2] == (404, "not_found_error")
+        assert (await ask("POST", "/v1/messages", data=b"{")).error[0] == 400
+        assert (await ask("POST", "/v1/messages", headers={}, json=PARAMS)).error[0] == 401
+        assert (await ask("GET", "/_emulator/stats")).json["requests"]["message"] == 5

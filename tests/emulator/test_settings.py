@@ -37,6 +37,7 @@ OTHER = Settings(
     fault_seed=5,
     max_requests=10,
     max_body_bytes=1000,
+    queue_limit=20,
     missing_version_status=200,
     forbidden_params_status=400,
     cancel_canceling_status=409,
