@@ -124,10 +124,16 @@ class _Reader:
             found = _split(b"[" + held.rstrip(b", \t\r\n") + b"]")
         except (msgspec.DecodeError, RecursionError) as error:
             raise self._broken(not_json(error)) from None
-        for raw in found:
+        at = 0
+        for element in found:
+            raw = bytes(element)
+            start = held.index(raw, at)  # only white space and a comma come before it
+            self._lines += held.count(b"\n", at, start)
             self._number += 1
-            yield self._place(), bytes(raw)
-        self._lines += held.count(b"\n")
+            yield Place(self._name, self._lines + 1, self._number), raw
+            at = start + len(raw)
+            self._lines += raw.count(b"\n")
+        self._lines += held.count(b"\n", at)
 
     def finish(self, rest: bytes, *, body: bool) -> Iterator[tuple[Place, bytes]]:
         """The last requests, the file being over."""
@@ -167,9 +173,6 @@ class _Reader:
                 self._depth -= 1
         self._events.clear()
         return last
-
-    def _place(self) -> Place:
-        return Place(self._name, self._lines + 1, self._number)
 
     def _broken(self, reason: str) -> _BrokenError:
         return _BrokenError(Place(self._name, self._lines + 1, self._number + 1), reason)

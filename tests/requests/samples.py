@@ -25,7 +25,7 @@ def params(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**PARAMS, **changes}.items() if value is not ...}
 
 
-def request(custom_id: str, **changes: Any) -> dict[str, Any]:
+def request(custom_id: str, /, **changes: Any) -> dict[str, Any]:
     """A good request."""
     return {"custom_id": custom_id, "params": params(**changes)}
 
