@@ -7,7 +7,7 @@ and not delivered twice (`intake`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from random import Random
@@ -157,7 +157,7 @@ class _Delivery:
                     raise
                 fault = error
             self._count()
-            verdict = next((v for v in map(self._verdict, self._open) if not v.complete), None)
+            verdict = next((v for v in self._verdicts() if not v.complete), None)
             if verdict is None:
                 return
             progressed = len(self._tally) > before
@@ -230,6 +230,12 @@ class _Delivery:
         self._report.usage = self._tally.usage
         self._report.duplicates = self._tally.duplicates
         self._report.duplicate_ids = self._tally.duplicate_ids
+
+    def _verdicts(self) -> Iterator[Verdict]:
+        """Of each open writer; without any sink, of what came."""
+        if not self._open:
+            yield verify(self._batch.request_counts, self._tally.types, self._options.only)
+        yield from map(self._verdict, self._open)
 
     def _verdict(self, writer: Writer) -> Verdict:
         types = self._tally.types_with(writer.held)

@@ -155,6 +155,13 @@ async def test_a_clean_end_with_too_few_records_proves_nothing(target: FileSink,
     assert not (tmp_path / "msgbatch_1.jsonl").exists()
 
 
+async def test_without_a_sink_the_records_are_still_proved_complete() -> None:
+    report, _ = await delivered([sends(until_closed(BODY[:700])), chunked(BODY)], [])
+    assert (report.outcome, report.distinct, report.downloads) == (Outcome.DELIVERED, 10, 2)
+    report, _ = await delivered([chunked(b"\n".join(RECORDS[:8]))], [])
+    assert report.outcome == Outcome.INCOMPLETE
+
+
 async def test_more_records_than_the_counts_say_are_not_final_either(target: FileSink, tmp_path: Path) -> None:
     report, _ = await delivered([chunked(BODY)], [target], counts=RequestCounts(succeeded=9))
     assert report.outcome == Outcome.INCOMPLETE
