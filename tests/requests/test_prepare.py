@@ -1,0 +1,168 @@
+"""The spool appears whole or not at all, is this user's alone, and memory does not grow with what is read."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from streamer.api.errors import ConfigurationError, StreamerError
+from streamer.requests import Fault, FaultsError, prepare
+from streamer.requests.spool import NewFile
+from tests.requests.samples import PARAMS, jsonl, lines_of, params, prepared, request
+
+USER = {"role": "user", "content": "x" * 400}
+
+
+def written(directory: Path, *requests: Any) -> Path:
+    file = directory / "given.jsonl"
+    file.write_bytes(jsonl(*requests))
+    return file
+
+
+def names_in(directory: Path) -> list[str]:
+    return [file.name for file in directory.iterdir()]
+
+
+def ignore(fault: Fault) -> None:
+    """Faults are told elsewhere."""
+
+
+def test_what_is_written_is_for_this_user_alone(tmp_path: Path) -> None:
+    template = tmp_path / "params.json"
+    template.write_text(json.dumps(PARAMS))
+    spool = prepared(tmp_path, b"a\n1\n", template=template)
+    for file in (spool.path, spool.path.with_name("fields.jsonl")):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(spool.path.parent.stat().st_mode) == 0o700
+
+
+def test_a_submission_with_faults_leaves_the_earlier_one_as_it_was(tmp_path: Path) -> None:
+    spool = prepared(tmp_path, jsonl(request("a")))
+    with pytest.raises(FaultsError):
+        prepare([written(tmp_path, request("b"), 1)], spool.path, on_fault=ignore)
+    assert [one["custom_id"] for one in lines_of(spool)] == ["a"]
+    assert names_in(spool.path.parent) == ["requests.jsonl"]
+
+
+class Interrupted(BaseException):
+    """As KeyboardInterrupt, which pytest takes for its own."""
+
+
+def test_nothing_is_left_when_it_is_interrupted(tmp_path: Path) -> None:
+    def interrupt(fault: Fault) -> None:
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        prepare([written(tmp_path, request("a"), 1)], tmp_path / "deep" / "project" / "r.jsonl", on_fault=interrupt)
+    assert names_in(tmp_path) == ["given.jsonl"]
+
+
+def test_nothing_is_left_when_it_is_stopped(tmp_path: Path) -> None:
+    stop = Event()
+    stop.set()
+    with pytest.raises(StreamerError, match="nothing was sent"):
+        prepare([written(tmp_path, request("a"))], tmp_path / "project" / "r.jsonl", on_fault=ignore, stop=stop)
+    assert names_in(tmp_path) == ["given.jsonl"]
+
+
+def test_nothing_is_left_when_the_disk_does_not_take_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: NewFile) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(NewFile, "sync", full)
+    with pytest.raises(ConfigurationError, match=r"r\.jsonl cannot be written, so nothing was sent: No space left"):
+        prepare([written(tmp_path, request("a"))], tmp_path / "project" / "r.jsonl", on_fault=ignore)
+    assert names_in(tmp_path) == ["given.jsonl"]
+
+
+def test_what_a_killed_run_left_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "requests.jsonl.new").write_bytes(b"half a li")
+    spool = prepared(tmp_path, jsonl(request("a")))
+    assert names_in(spool.path.parent) == ["requests.jsonl"]
+
+
+def test_requests_that_changed_do_not_replace_those_that_were_begun_with(tmp_path: Path) -> None:
+    spool = prepared(tmp_path, jsonl(request("a")))
+    with pytest.raises(ConfigurationError, match="does not hold the requests that this submission began with"):
+        prepare([written(tmp_path, request("b"))], spool.path, on_fault=ignore, digest=spool.digest)
+    assert [one["custom_id"] for one in lines_of(spool)] == ["a"]
+    again = prepare([written(tmp_path, request("a"))], spool.path, on_fault=ignore, digest=spool.digest)
+    assert again == spool
+
+
+def test_the_spool_itself_is_no_request_file(tmp_path: Path) -> None:
+    spool = prepared(tmp_path, jsonl(request("a")))
+    with pytest.raises(ConfigurationError, match="the project's own copy of the requests"):
+        prepare([spool.path], spool.path, on_fault=ignore)
+
+
+@pytest.mark.parametrize("prefix", ["", "a b", "x" * 45, "é"])
+def test_a_prefix_that_can_begin_no_id_is_refused(tmp_path: Path, prefix: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot begin a custom_id"):
+        prepare([written(tmp_path, PARAMS)], tmp_path / "r.jsonl", on_fault=ignore, id_prefix=prefix)
+
+
+def test_no_file_at_all_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there is no request file"):
+        prepare([], tmp_path / "r.jsonl", on_fault=ignore)
+
+
+def test_the_estimate_counts_text_by_model_and_no_images(tmp_path: Path) -> None:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 4000}}
+    document = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "é" * 20}}
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+    requests = [
+        request("a", system="s" * 40, messages=[USER]),
+        request("b", messages=[{"role": "user", "content": [image, document, {"type": "text", "text": "t" * 60}]}]),
+        request("c", model="claude-other", tools=[call], messages=[{"role": "user", "content": [call]}], max_tokens=7),
+    ]
+    spool = prepared(tmp_path, jsonl(*requests))
+    assert spool.estimate.requests == spool.requests == 3
+    assert spool.estimate.bytes == spool.path.stat().st_size - 3
+    assert spool.estimate.input_tokens == {"claude-haiku-5-5": (440 + 100) // 4, "claude-other": -(-2 * 57 // 4)}
+    assert spool.estimate.output_tokens_most == {"claude-haiku-5-5": 128, "claude-other": 7}
+
+
+def test_the_advice_comes_with_the_spool(tmp_path: Path) -> None:
+    system = "The same for all. " * 500
+    spool = prepared(tmp_path, jsonl(*(request(f"r{n}", system=system) for n in range(20))))
+    assert [(told.kind, told.requests) for told in spool.advice] == [("unmarked", 20)]
+
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from streamer.requests import prepare
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+small, large, directory = map(Path, sys.argv[1:])
+prepare([small], directory / "a" / "r.jsonl", on_fault=print)
+before = peak()
+spool = prepare([large], directory / "b" / "r.jsonl", on_fault=print)
+print(spool.requests, peak() - before)
+"""
+
+
+@pytest.mark.parametrize("form", ["lines", "array"])
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, form: str) -> None:
+    small, large = tmp_path / "small", tmp_path / "large"
+    for file, count in ((small, 6_000), (large, 60_000)):
+        lines = (json.dumps({"custom_id": f"r-{n}", "params": params(messages=[USER])}) for n in range(count))
+        file.write_text("\n".join(lines) if form == "lines" else f"[{','.join(lines)}]")
+    assert large.stat().st_size > 30_000_000
+
+    told = subprocess.run(
+        [sys.executable, "-c", MEASURE, small, large, tmp_path], capture_output=True, text=True, check=True
+    )
+    for file in (large, *tmp_path.glob("?/r.jsonl")):
+        file.unlink()  # whoever searches what tests leave behind has less to read
+    requests, growth = told.stdout.split()
+    assert int(requests) == 60_000
+    assert float(growth) < 6, "MiB more for ten times the requests"
