@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from streamer.pricing import Cost as Cost
     from streamer.pricing import CostLine as CostLine
     from streamer.pricing import Prices as Prices
+    from streamer.processing import ProcessObserver as ProcessObserver
+    from streamer.processing import ProcessReport as ProcessReport
+    from streamer.processing import process as process
     from streamer.records import Records as Records
     from streamer.records import stream as stream
     from streamer.report import BatchReport as BatchReport
@@ -68,6 +71,7 @@ getLogger("streamer").addHandler(NullHandler())
 _HOMES = {
     "streamer.pipeline": ("run",),
     "streamer.pricing": ("Cost", "CostLine", "Prices"),
+    "streamer.processing": ("ProcessObserver", "ProcessReport", "process"),
     "streamer.records": ("Records", "stream"),
     "streamer.roster": ("Ended", "Lost"),
     "streamer.report": ("BatchReport", "Observer", "Outcome", "RunReport"),

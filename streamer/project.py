@@ -1,0 +1,181 @@
+"""A project: the directory of one submission, with all that is needed to go on with it after anything.
+
+    ledger.sqlite              which batches were planned, and created
+    requests.jsonl             every request as it was sent, in order; fields.jsonl: the CSV records they were made of
+    retry-2.jsonl, ...         the requests that were sent again
+    results/{batch_id}.jsonl   the results
+
+Plain blocking calls, made in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import Event
+
+from streamer.answers.asked import Asked, asked_in_spool
+from streamer.answers.index import Index
+from streamer.answers.resubmission import Resubmission, write_retry
+from streamer.api.errors import ConfigurationError, StreamerError
+from streamer.requests import MAX_BYTES, MAX_REQUESTS, Fault, Spool, prepare
+from streamer.requests.prepare import FIELDS
+from streamer.requests.reading import RequestFile
+from streamer.sinks.template import safe_name
+from streamer.submission.ledger import Ledger, State
+
+REQUESTS = "requests.jsonl"
+
+
+def project_of(files: Sequence[RequestFile], directory: str | Path | None) -> Path:
+    """Where the project of some request files is.
+
+    >>> str(project_of(["data/requests.jsonl"], None))
+    'data/requests.jsonl.streamer'
+
+    Raises:
+        ConfigurationError: the first one has no name to call the project by, and none was given.
+    """
+    if directory is not None:
+        return Path(directory)
+    first = next(iter(files), None)
+    if not isinstance(first, str | Path):
+        raise ConfigurationError("what comes from stdin has no name to call its project by; name a directory for it")
+    path = Path(first)
+    return path.with_name(path.name + ".streamer")
+
+
+def ending(stop: Event) -> Callable[[], None]:
+    """A call that raises once `stop` is set, for work in a thread that nobody waits for any more."""
+
+    def check() -> None:
+        if stop.is_set():
+            raise StreamerError("this was stopped; run the same again to go on")
+
+    return check
+
+
+class Project:
+    """The directory of one submission.
+
+    Args:
+        directory: the project's; made when it is not there.
+        max_requests: how many requests a batch may have.
+        max_bytes: how long the body of a batch may be.
+    """
+
+    def __init__(self, directory: Path, *, max_requests: int = MAX_REQUESTS, max_bytes: int = MAX_BYTES) -> None:
+        self.directory = directory
+        self.ledger = Ledger(directory)
+        self.results = str(directory).replace("{", "{{").replace("}", "}}") + "/results/{batch_id}.jsonl"
+        self._max_requests = max_requests
+        self._max_bytes = max_bytes
+
+    def __repr__(self) -> str:
+        return f"<Project {self.directory}>"
+
+    def close(self) -> None:
+        """Let go of the ledger, so that another process can go on."""
+        self.ledger.close()
+
+    def plan(
+        self,
+        files: Sequence[RequestFile],
+        batch_ids: Sequence[str],
+        *,
+        on_fault: Callable[[Fault], None],
+        id_prefix: str | None,
+        template: str | Path | None,
+        stop: Event,
+    ) -> Spool:
+        """Check the request files, and plan the batches of the first attempt, unless that was done before.
+
+        Args:
+            files: the request files.
+            batch_ids: batches that were made of them elsewhere; then none are planned.
+            on_fault: told of everything that is wrong with the files.
+            id_prefix: what custom_ids that have to be made begin with.
+            template: params for CSV.
+            stop: set to have this give up soon.
+
+        Raises:
+            FaultsError: something is wrong with the files.
+            ConfigurationError: they are not those that this project began with, or it has other batches.
+            SubmissionError: another process works in it.
+        """
+        spool = prepare(
+            files,
+            self.directory / REQUESTS,
+            on_fault=on_fault,
+            id_prefix=id_prefix,
+            template=template,
+            max_requests=self._max_requests,
+            max_bytes=self._max_bytes,
+            digest=self._digest(),
+            stop=stop,
+        )
+        self.ledger.plan(1, REQUESTS, spool.digest, [] if batch_ids else spool.slices)
+        if batch_ids:
+            self._adopt(batch_ids)
+        return spool
+
+    def attempts(self) -> int:
+        """How often something was sent, or is planned to be."""
+        return len(self.ledger.spools())
+
+    def delivered(self, batch_id: str) -> bool:
+        """Whether all results of a batch are there: a file has its final name only then."""
+        return self._file(batch_id).exists()
+
+    def asked(self) -> Iterator[Asked]:
+        """The requests, in order."""
+        fields = self.directory / FIELDS
+        return asked_in_spool(self.directory / REQUESTS, fields if fields.exists() else None)
+
+    def read_results(self, index: Index, stop: Event) -> None:
+        """Have all results that came so far in the index, those of batches that are not complete, too."""
+        check = ending(stop)
+        for one in self.ledger.batches():
+            if one.batch_id is None:
+                continue
+            final = self._file(one.batch_id)
+            growing = final.with_name(final.name + ".part")
+            if final.exists():
+                index.add(final, attempt=one.attempt, check=check)
+            elif growing.exists():
+                index.add(growing, attempt=one.attempt, growing=True, check=check)
+        index.settle()
+
+    def plan_again(self, index: Index, stop: Event) -> Resubmission:
+        """Plan the batches of the next attempt: of all that can be sent again; none when there is nothing."""
+        attempt = self.attempts() + 1
+        spool = f"retry-{attempt}.jsonl"
+        again = write_retry(
+            self.asked(),
+            index,
+            self.directory / spool,
+            max_requests=self._max_requests,
+            max_bytes=self._max_bytes,
+            check=ending(stop),
+        )
+        if again.slices:
+            self.ledger.plan(attempt, spool, again.digest, again.slices)
+        return again
+
+    def _digest(self) -> str | None:
+        """What the spool of requests has to be, when something of it was sent."""
+        if not self.ledger.path.exists():
+            return None
+        sent = any(one.state is not State.PLANNED for one in self.ledger.batches(1))
+        return self.ledger.spools()[0].digest if sent else None
+
+    def _adopt(self, batch_ids: Sequence[str]) -> None:
+        if any(one.state is not State.CREATED for one in self.ledger.batches()):
+            raise ConfigurationError(
+                f"the project {self.directory} has batches of its own to create: `streamer process` goes on with it; "
+                "for batches that were made elsewhere name another project"
+            )
+        self.ledger.adopt(1, batch_ids)
+
+    def _file(self, batch_id: str) -> Path:
+        return self.directory / "results" / f"{safe_name(batch_id)}.jsonl"
