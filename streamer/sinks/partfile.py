@@ -16,11 +16,17 @@ import stat
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamer.api.errors import SinkError
 from streamer.results.accounting import Tally
 from streamer.sinks.scan import BrokenFileError, last_line_end, scan
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
+STRETCH = 8 * 1024 * 1024  # bytes of a growing file that are written out together
+_CAN_ADVISE = hasattr(os, "posix_fadvise")
 _COMMON = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: opening a pipe must not wait for its other end
 _ADVICE = {
     errno.ELOOP: "it is a symbolic link, and those are not followed here; remove it or choose another target",
@@ -60,6 +66,22 @@ def cannot_write(path: Path, error: OSError, kept: str) -> SinkError:
     )
 
 
+class GrowingFile(FileIO):
+    """A file that is appended to and will be synced: the system is asked to write it out as it grows.
+
+    Else all of it waits in the cache for the fsync at the end, and a copy takes a fifth longer.
+    """
+
+    def write(self, data: Buffer, /) -> int:
+        """Append `data`, or as much of it as the system takes."""
+        written = super().write(data)
+        stretch = self.tell() // STRETCH
+        if _CAN_ADVISE and stretch > (self.tell() - written) // STRETCH:
+            # Waits for nothing. What is not written yet stays in the cache, and these bytes are not asked for again.
+            os.posix_fadvise(self.fileno(), (stretch - 1) * STRETCH, STRETCH, os.POSIX_FADV_DONTNEED)
+        return written
+
+
 class PartFile:
     """The file of one batch.
 
@@ -76,7 +98,7 @@ class PartFile:
         self.part = path.with_name(path.name + ".part")
         self.tally = Tally()
         self.committed = False
-        self.file: FileIO | None = None
+        self.file: GrowingFile | None = None
         self.size = 0
         self._directory = -1
         self._stopped = False
@@ -160,7 +182,7 @@ class PartFile:
     def _take_part(self) -> bool:
         """Lock and read the file that grows, or begin it; False when it was renamed just before we had the lock."""
         descriptor = self._open(self.part, os.O_RDWR | os.O_APPEND | os.O_CREAT)
-        self.file = FileIO(descriptor, "a+")
+        self.file = GrowingFile(descriptor, "a+")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
