@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
+from functools import partial
+from io import FileIO
 from pathlib import Path
-
-import aiofiles
 
 from streamer.api.body import PART_BYTES
 from streamer.api.errors import SubmissionError
@@ -71,16 +71,22 @@ class SpoolBody:
         lane = Lane(threads)
         left = self._slice.end - self._slice.start
         try:
-            async with aiofiles.open(self._path, "rb", executor=lane) as file:
-                await lane.finish(file.seek(self._slice.start))
-                while left and (data := await lane.finish(file.read(min(left, PART_BYTES)))):
+            async with AsyncExitStack() as stack:
+                file = await lane.run(self._open)
+                stack.callback(file.close)
+                stack.push_async_callback(lane.settle)
+                while left and (data := await lane.run(partial(file.read, min(left, PART_BYTES)))):
                     left -= len(data)
                     yield data
         except OSError as error:
             raise SubmissionError(f"the requests in {self._path} cannot be read: {error.strerror}") from error
         finally:
-            await lane.settle()
             threads.close()
+
+    def _open(self) -> FileIO:
+        file = FileIO(self._path)
+        file.seek(self._slice.start)
+        return file
 
     def _changed(self, what: str) -> SubmissionError:
         return SubmissionError(

@@ -1,0 +1,74 @@
+"""The body of a create, streamed from a spool: the same bytes as if it had been made in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.api.body import PART_BYTES, RequestBody
+from streamer.api.errors import SubmissionError
+from streamer.requests import Slice, split
+from streamer.submission.spoolbody import SpoolBody
+
+
+async def sent(body: SpoolBody) -> bytes:
+    parts = [part async for part in body.parts()]
+    assert all(parts)
+    assert max(map(len, parts)) <= PART_BYTES + 16
+    return b"".join(parts)
+
+
+@given(st.lists(st.integers(1, 400_000), min_size=1, max_size=12), st.integers(1, 5))
+def test_every_slice_is_its_requests_in_their_order(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], each: int
+) -> None:
+    spool = tmp_path_factory.mktemp("spool") / "requests.jsonl"
+    requests = [{"custom_id": str(n), "params": "x" * size} for n, size in enumerate(sizes)]
+    lines = [json.dumps(request).encode() + b"\n" for request in requests]
+    spool.write_bytes(b"".join(lines))
+    found = []
+    for part in split(map(len, lines), max_requests=each):
+        body = SpoolBody(spool, part)
+        assert isinstance(body, RequestBody)
+        data = asyncio.run(sent(body))
+        assert len(data) == body.size
+        found += json.loads(data)["requests"]
+    assert found == requests
+
+
+async def test_it_can_be_sent_again_and_leaves_no_thread(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.write_bytes(b'{"a":1}\n{"b":2}\n')
+    body = SpoolBody(spool, Slice(0, 16, 2))
+    before = threading.active_count()
+    assert await sent(body) == await sent(body) == b'{"requests":[{"a":1},{"b":2}]}'
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("part", [Slice(0, 17, 2), Slice(0, 100, 3)])
+def test_a_spool_that_is_too_short_is_refused_before_anything_is_sent(tmp_path: Path, part: Slice) -> None:
+    (tmp_path / "spool").write_bytes(b'{"a":1}\n{"b":2}\n')
+    with pytest.raises(SubmissionError, match="16 bytes"):
+        SpoolBody(tmp_path / "spool", part)
+
+
+def test_a_spool_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SubmissionError, match="gone"):
+        SpoolBody(tmp_path / "gone", Slice(0, 1, 1))
+
+
+@pytest.mark.parametrize("part", [Slice(0, 16, 1), Slice(0, 16, 3), Slice(0, 15, 1)])
+async def test_the_last_byte_is_not_sent_when_the_requests_are_not_those_planned(tmp_path: Path, part: Slice) -> None:
+    (tmp_path / "spool").write_bytes(b'{"a":1}\n{"b":2}\n')
+    body = SpoolBody(tmp_path / "spool", part)
+    got = bytearray()
+    with pytest.raises(SubmissionError, match="planned"):
+        async for data in body.parts():
+            got += data
+    assert len(got) < body.size
