@@ -8,7 +8,7 @@ record. What is looked for in params is what every request must have and what th
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -34,7 +34,7 @@ class Refused(Exception):  # noqa: N818 - it is no error of ours but the answer 
         self.custom_id = custom_id
 
 
-class Checked(NamedTuple):
+class Checked(msgspec.Struct, gc=False):
     """A request that can be sent."""
 
     custom_id: str

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import msgspec
 
 from streamer.requests.prompt import Params, text_bytes
@@ -28,26 +26,37 @@ class Estimate(msgspec.Struct, frozen=True):
     output_tokens_most: dict[str, int]
 
 
+class _Sums(msgspec.Struct):
+    """Of one model."""
+
+    text_bytes: int = 0
+    output_tokens_most: int = 0
+
+
 class Estimator:
     """Adds up requests one by one."""
 
     def __init__(self) -> None:
         self._requests = 0
         self._bytes = 0
-        self._text_bytes: Counter[str] = Counter()
-        self._most: Counter[str] = Counter()
+        self._models: dict[str, _Sums] = {}
 
     def add(self, params: Params, size: int) -> int:
         """One more request, of `size` bytes; about how many bytes of text its prompt has."""
-        text = text_bytes(params.system)
+        text = 0
         for message in params.messages:
             text += text_bytes(message.content)
+        if params.system:
+            text += text_bytes(params.system)
         if params.tools:
             text += sum(len(bytes(tool)) for tool in params.tools)
+        sums = self._models.get(params.model)
+        if sums is None:
+            sums = self._models[params.model] = _Sums()
+        sums.text_bytes += text
+        sums.output_tokens_most += params.max_tokens
         self._requests += 1
         self._bytes += size
-        self._text_bytes[params.model] += text
-        self._most[params.model] += params.max_tokens
         return text
 
     def estimate(self) -> Estimate:
@@ -55,8 +64,8 @@ class Estimator:
         return Estimate(
             requests=self._requests,
             bytes=self._bytes,
-            input_tokens={model: tokens(size) for model, size in self._text_bytes.items()},
-            output_tokens_most=dict(self._most),
+            input_tokens={model: tokens(sums.text_bytes) for model, sums in self._models.items()},
+            output_tokens_most={model: sums.output_tokens_most for model, sums in self._models.items()},
         )
 
 

@@ -19,7 +19,7 @@ from typing import IO, NamedTuple, Self
 
 from streamer.requests.faults import Place
 
-RUN = 1 << 17  # ids held before they go to the files: 1 MiB
+RUN = 1 << 15  # ids held before they go to the files: 2 MB
 FILES = 64  # of ten million ids each has 156,000
 MOST_TOLD = 100_000  # ids used more than once that are told with their places
 
@@ -50,7 +50,7 @@ class IdHashes:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._run = array("q")
+        self._run: list[str] = []
         self._files: list[IO[bytes]] = []
 
     def __enter__(self) -> Self:
@@ -66,7 +66,7 @@ class IdHashes:
         Raises:
             OSError: there is no room for temporary files.
         """
-        self._run.append(hash(custom_id))
+        self._run.append(custom_id)
         if len(self._run) == RUN:
             self._flush()
 
@@ -84,10 +84,10 @@ class IdHashes:
                 return frozenset(sorted(found)[:most]), True
         return frozenset(found), False
 
-    def _parts(self) -> Iterator[array[int]]:
+    def _parts(self) -> Iterator[Iterable[int]]:
         """All hashes in parts that fit in memory; equal ones are in the same."""
         if not self._files:
-            yield self._run
+            yield map(hash, self._run)
             return
         self._flush()
         for file in self._files:
@@ -100,8 +100,8 @@ class IdHashes:
     def _flush(self) -> None:
         while len(self._files) < FILES:
             self._files.append(TemporaryFile(dir=self._directory))  # noqa: SIM115 - closed on exit
-        run = array("q", sorted(self._run))
-        self._run = array("q")
+        run = array("q", sorted(map(hash, self._run)))
+        self._run.clear()
         cuts = [bisect_left(run, bound) for bound in _BOUNDS[:-1]] + [len(run)]
         for file, (start, end) in zip(self._files, pairwise(cuts), strict=True):
             if start < end:

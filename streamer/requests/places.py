@@ -22,6 +22,7 @@ class Places:
 
     def __init__(self, directory: Path) -> None:
         self._files: list[str] = []
+        self._file = ""  # the last of them
         self._run = array("q")
         self._disk = TemporaryFile(dir=directory)  # noqa: SIM115 - closed on exit
 
@@ -37,7 +38,8 @@ class Places:
         Raises:
             OSError: there is no room for it.
         """
-        if not self._files or self._files[-1] is not place.file:
+        if place.file is not self._file:
+            self._file = place.file
             self._files.append(place.file)
         self._run.extend((len(self._files) - 1, place.line, place.number or 0))
         if len(self._run) == _RUN:

@@ -66,14 +66,12 @@ def is_set(value: Raw) -> bool:
     return value is not NULL and bytes(value) != b"null"
 
 
-def text_bytes(content: str | list[Raw] | None) -> int:
+def text_bytes(content: str | list[Raw]) -> int:
     """About how many bytes of text a system prompt or the content of a message holds; images and files count as none.
 
     >>> text_bytes([Raw(b'{"type":"text","text":"hello"}')])
     5
     """
-    if content is None:
-        return 0
     if isinstance(content, str):
         return len(content) if content.isascii() else len(content.encode())
     return sum(map(block_text_bytes, content))
@@ -92,8 +90,8 @@ def block_text_bytes(raw: Raw) -> int:
         text = bytes(raw)
         return 0 if b'"base64"' in text else len(text)
     if block.source.type == "text":
-        return text_bytes(block.source.data)
-    return text_bytes(block.source.content)
+        return text_bytes(block.source.data or "")
+    return text_bytes(block.source.content or "")
 
 
 def is_marked(raw: Raw) -> bool:

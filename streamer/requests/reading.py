@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import msgspec
 
@@ -22,7 +22,7 @@ _BUFFER = 1 << 20
 RequestFile = str | Path | BinaryIO
 
 
-class Draft(NamedTuple):
+class Draft(msgspec.Struct, gc=False):
     """A request as it was given, not checked."""
 
     place: Place
@@ -45,16 +45,15 @@ def read_drafts(
     """
     for file in files:
         name = name_of(file)
-        place = None
+        draft = None
         before = faults.count
         try:
             with _opened(file) as opened:
                 for draft in _of_file(opened, name, faults, template, longest):
-                    place = draft.place
                     yield draft
         except OSError as error:
             faults.file(name, f"this cannot be read: {error.strerror or error}")
-        if place is None and faults.count == before:
+        if draft is None and faults.count == before:
             faults.file(name, "there is no request in it")
 
 
