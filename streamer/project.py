@@ -18,11 +18,12 @@ from streamer.answers.asked import Asked, asked_in_spool
 from streamer.answers.index import Index
 from streamer.answers.resubmission import Resubmission, write_retry
 from streamer.api.errors import ConfigurationError, StreamerError
-from streamer.requests import MAX_BYTES, MAX_REQUESTS, Fault, Spool, prepare
+from streamer.requests import MAX_BYTES, MAX_REQUESTS, Fault, Spool, prepare, read_spool
 from streamer.requests.prepare import FIELDS
 from streamer.requests.reading import RequestFile
 from streamer.sinks.template import safe_name
 from streamer.submission.ledger import Ledger, State
+from streamer.submission.warming import first_alone
 
 REQUESTS = "requests.jsonl"
 
@@ -87,6 +88,7 @@ class Project:
         id_prefix: str | None,
         template: str | Path | None,
         stop: Event,
+        warm_cache: bool = False,
     ) -> Spool:
         """Check the request files, and plan the batches of the first attempt, unless that was done before.
 
@@ -97,24 +99,35 @@ class Project:
             id_prefix: what custom_ids that have to be made begin with.
             template: params for CSV.
             stop: set to have this give up soon.
+            warm_cache: plan a first batch of one request.
 
         Raises:
             FaultsError: something is wrong with the files.
             ConfigurationError: they are not those that this project began with, or it has other batches.
             SubmissionError: another process works in it.
         """
-        spool = prepare(
-            files,
-            self.directory / REQUESTS,
-            on_fault=on_fault,
-            id_prefix=id_prefix,
-            template=template,
-            max_requests=self._max_requests,
-            max_bytes=self._max_bytes,
-            digest=self._digest(),
-            stop=stop,
-        )
-        self.ledger.plan(1, REQUESTS, spool.digest, [] if batch_ids else spool.slices)
+        fresh = not self.ledger.path.exists()
+        try:
+            spool = prepare(
+                files,
+                self.directory / REQUESTS,
+                on_fault=on_fault,
+                id_prefix=id_prefix,
+                template=template,
+                max_requests=self._max_requests,
+                max_bytes=self._max_bytes,
+                digest=self._digest(),
+                stop=stop,
+            )
+        except BaseException:
+            if fresh:
+                self.ledger.remove()
+            raise
+        slices = [] if batch_ids else spool.slices
+        if warm_cache and slices:
+            _, first_line = next(read_spool(spool.path))
+            slices = first_alone(slices, len(first_line) + 1)
+        self.ledger.plan(1, REQUESTS, spool.digest, slices)
         if batch_ids:
             self._adopt(batch_ids)
         return spool
@@ -163,9 +176,7 @@ class Project:
         return again
 
     def _digest(self) -> str | None:
-        """What the spool of requests has to be, when something of it was sent."""
-        if not self.ledger.path.exists():
-            return None
+        """What the spool of requests has to be, when something of it was sent; from now on no other process plans."""
         sent = any(one.state is not State.PLANNED for one in self.ledger.batches(1))
         return self.ledger.spools()[0].digest if sent else None
 

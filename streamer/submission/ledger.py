@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -106,6 +107,13 @@ class Ledger(SqliteFile):
         """The project's directory."""
         return self.path.parent
 
+    def remove(self) -> None:
+        """Remove the file again, of a submission of which nothing was planned; its directory too, if it is empty."""
+        self.close()
+        with suppress(OSError):
+            self.path.unlink()
+            self.directory.rmdir()
+
     def spools(self) -> list[Spooled]:
         """The spools of all attempts, first attempt first."""
         with self._using() as connection:
@@ -124,18 +132,18 @@ class Ledger(SqliteFile):
     def plan(self, attempt: int, spool_name: str, digest: str, slices: Sequence[Slice]) -> None:
         """The batches of an attempt, before the first of them is sent.
 
-        Planning the same spool again changes nothing, whatever the slices: what is planned stays. Another spool takes
-        the place of one of which nothing was sent yet.
+        Once a batch of the attempt was sent, planning the same spool again changes nothing, whatever the slices; before
+        that, the new plan takes the place of the old one.
 
         Raises:
             ConfigurationError: the attempt has another spool, and batches of it were sent.
         """
         with self._changing() as connection:
-            before = connection.execute("SELECT digest FROM spool WHERE attempt = ?", (attempt,)).fetchone()
-            if before == (digest,):
-                return
             begun = "SELECT count(*) FROM batch WHERE attempt = ? AND coalesce(intended_at, batch_id) IS NOT NULL"
             [(sent,)] = connection.execute(begun, (attempt,))
+            before = connection.execute("SELECT digest FROM spool WHERE attempt = ?", (attempt,)).fetchone()
+            if sent and before == (digest,):
+                return
             if sent:
                 raise ConfigurationError(
                     f"the requests are not those of which {sent:,} batches were sent already from {self.directory}: "

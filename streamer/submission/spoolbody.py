@@ -72,8 +72,7 @@ class SpoolBody:
         left = self._slice.end - self._slice.start
         try:
             async with AsyncExitStack() as stack:
-                file = await lane.run(self._open)
-                stack.callback(file.close)
+                file = await lane.run(partial(self._open, stack))
                 stack.push_async_callback(lane.settle)
                 while left and (data := await lane.run(partial(file.read, min(left, PART_BYTES)))):
                     left -= len(data)
@@ -83,8 +82,9 @@ class SpoolBody:
         finally:
             threads.close()
 
-    def _open(self) -> FileIO:
+    def _open(self, stack: AsyncExitStack) -> FileIO:
         file = FileIO(self._path)
+        stack.callback(file.close)  # here: whoever waits for it may be cancelled by now
         file.seek(self._slice.start)
         return file
 

@@ -46,19 +46,25 @@ def test_all_of_it_is_there_after_a_restart(tmp_path: Path) -> None:
     after.close()
 
 
-def test_the_same_plan_again_changes_nothing_and_another_takes_its_place_only_before_anything_was_sent(
-    tmp_path: Path,
-) -> None:
+def test_before_anything_was_sent_a_new_plan_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.plan(1, "requests.jsonl", "abc", HALVES)
-    ledger.plan(1, "requests.jsonl", "abc", [])
-    assert [one.slice for one in ledger.batches()] == HALVES
+    ledger.intend(1, 1.0)
+    ledger.withdraw(1)
     ledger.plan(1, "requests.jsonl", "xyz", HALVES[:1])
     assert [one.slice for one in ledger.batches()] == HALVES[:1]
-    ledger.intend(ledger.batches()[0].number, 1.0)
+    ledger.close()
+
+
+def test_once_something_was_sent_the_plan_stays_and_other_requests_are_refused(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.plan(1, "requests.jsonl", "abc", HALVES)
+    ledger.intend(1, 1.0)
+    ledger.plan(1, "requests.jsonl", "abc", [])
+    assert [one.slice for one in ledger.batches()] == HALVES
     with pytest.raises(ConfigurationError, match="another project"):
-        ledger.plan(1, "requests.jsonl", "abc", HALVES)
-    assert [spool.digest for spool in ledger.spools()] == ["xyz"]
+        ledger.plan(1, "requests.jsonl", "xyz", HALVES)
+    assert [spool.digest for spool in ledger.spools()] == ["abc"]
     ledger.close()
 
 
