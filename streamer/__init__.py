@@ -41,14 +41,14 @@ if TYPE_CHECKING:
     from streamer.pricing import Cost as Cost
     from streamer.pricing import CostLine as CostLine
     from streamer.pricing import Prices as Prices
-    from streamer.processing import ProcessObserver as ProcessObserver
-    from streamer.processing import ProcessReport as ProcessReport
     from streamer.processing import process as process
     from streamer.records import Records as Records
     from streamer.records import stream as stream
     from streamer.report import BatchReport as BatchReport
     from streamer.report import Observer as Observer
     from streamer.report import Outcome as Outcome
+    from streamer.report import ProcessObserver as ProcessObserver
+    from streamer.report import ProcessReport as ProcessReport
     from streamer.report import RunReport as RunReport
     from streamer.results.accounting import Tally as Tally
     from streamer.results.accounting import Tokens as Tokens
@@ -71,10 +71,10 @@ getLogger("streamer").addHandler(NullHandler())
 _HOMES = {
     "streamer.pipeline": ("run",),
     "streamer.pricing": ("Cost", "CostLine", "Prices"),
-    "streamer.processing": ("ProcessObserver", "ProcessReport", "process"),
+    "streamer.processing": ("process",),
     "streamer.records": ("Records", "stream"),
     "streamer.roster": ("Ended", "Lost"),
-    "streamer.report": ("BatchReport", "Observer", "Outcome", "RunReport"),
+    "streamer.report": ("BatchReport", "Observer", "Outcome", "ProcessObserver", "ProcessReport", "RunReport"),
     "streamer.results.accounting": ("Tally", "Tokens"),
     "streamer.results.block": ("Block",),
     "streamer.results.record": ("Record",),

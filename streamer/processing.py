@@ -14,23 +14,19 @@ from random import Random
 from threading import Event
 from typing import TypeVar
 
-import msgspec
-
 from streamer.answers.fields import Fields
 from streamer.answers.index import Index
 from streamer.answers.join import Joined, join
 from streamer.answers.output import Output
-from streamer.answers.resubmission import Resubmission
 from streamer.answers.retry import MISSING, retryable
 from streamer.api.client import Client
 from streamer.api.clock import Clock, SystemClock
 from streamer.api.errors import ConfigurationError, SubmissionError
 from streamer.pipeline import CONCURRENCY, run
 from streamer.project import Project, ending, project_of
-from streamer.report import BatchReport, Observer, RunReport
+from streamer.report import ProcessObserver, ProcessReport, RunReport
 from streamer.requests import MAX_BYTES, MAX_REQUESTS, Fault, Spool
 from streamer.requests.reading import RequestFile
-from streamer.results.accounting import Tokens
 from streamer.roster import POLL_INTERVAL
 from streamer.sinks.file import FileSink
 from streamer.submission.creating import create_batches
@@ -41,45 +37,6 @@ from streamer.threads import Lane, Threads
 RETRIES = 2  # times that something is sent again, unless told
 
 T = TypeVar("T")
-
-
-class ProcessReport(msgspec.Struct, kw_only=True):
-    """What became of the requests."""
-
-    to: str  # where the answers are
-    project: str  # the directory of the submission
-    requests: int = 0
-    answers: dict[str, int] = {}  # by type of result, each request once
-    errors: dict[str, int] = {}  # errored answers by the API's error type
-    missing: int = 0  # requests that no record answers; they are not in the output
-    missing_ids: list[str] = []  # the first 100 of those
-    unknown: int = 0  # records that answer none of the requests
-    retryable: int = 0  # requests that failed, and might not if they were sent once more
-    attempts: int = 0  # how often something was sent, the first time included
-    sent_again: int = 0  # requests sent again, over all attempts
-    batches: list[BatchReport] = []  # those that were waited for in this run
-    usage: dict[str, Tokens] = {}  # tokens by model, of all records of all attempts
-    seconds: float = 0.0  # of this run
-    http_requests: int = 0  # sent in this run, repetitions included
-    http_retries: int = 0  # of those, repetitions after a fault
-
-    @property
-    def complete(self) -> bool:
-        """Whether every request has its answer, and none that might be better if it were sent again."""
-        return not (self.missing or self.unknown or self.retryable)
-
-
-class ProcessObserver(Observer):
-    """What `process` tells besides; override what you want to hear."""
-
-    def prepared(self, spool: Spool) -> None:
-        """The request files are checked; nothing was sent in this run so far."""
-
-    def held_up(self, error: SubmissionError) -> None:
-        """No more batches can be created now; those that are there are waited for, then `error` is raised."""
-
-    def sending_again(self, attempt: int, again: Resubmission) -> None:
-        """Requests that failed are about to be sent again, as this attempt."""
 
 
 async def process(
@@ -155,7 +112,15 @@ async def process(
     begun, sent, repeated = clock.monotonic(), client.requests, client.retries
     create = partial(create_batches, client, on_unknown=on_unknown, warm_cache=warm_cache, clock=clock, random=random)
     deliver = partial(run, client, concurrency=concurrency, poll_interval=poll_interval, clock=clock, random=random)
-    prepare = partial(place.plan, files, batch_ids, on_fault=on_fault, id_prefix=id_prefix, template=template)
+    prepare = partial(
+        place.plan,
+        files,
+        batch_ids,
+        on_fault=on_fault,
+        id_prefix=id_prefix,
+        template=template,
+        warm_cache=warm_cache,
+    )
     async with AsyncExitStack() as stack:
         threads = Threads("streamer-process", 1)
         stack.callback(threads.close)

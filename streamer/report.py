@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from streamer.api.errors import SubmissionError
 from streamer.api.types import Batch
 from streamer.results.accounting import Tokens
+
+if TYPE_CHECKING:
+    from streamer.answers.resubmission import Resubmission
+    from streamer.requests import Spool
 
 
 class Outcome(StrEnum):
@@ -97,3 +103,42 @@ class Observer:
 
     def finished(self, report: BatchReport) -> None:
         """This batch is done with, one way or the other."""
+
+
+class ProcessReport(msgspec.Struct, kw_only=True):
+    """What became of the requests."""
+
+    to: str  # where the answers are
+    project: str  # the directory of the submission
+    requests: int = 0
+    answers: dict[str, int] = {}  # by type of result, each request once
+    errors: dict[str, int] = {}  # errored answers by the API's error type
+    missing: int = 0  # requests that no record answers; they are not in the output
+    missing_ids: list[str] = []  # the first 100 of those
+    unknown: int = 0  # records that answer none of the requests
+    retryable: int = 0  # requests that failed, and might not if they were sent once more
+    attempts: int = 0  # how often something was sent, the first time included
+    sent_again: int = 0  # requests sent again, over all attempts
+    batches: list[BatchReport] = []  # those that were waited for in this run
+    usage: dict[str, Tokens] = {}  # tokens by model, of all records of all attempts
+    seconds: float = 0.0  # of this run
+    http_requests: int = 0  # sent in this run, repetitions included
+    http_retries: int = 0  # of those, repetitions after a fault
+
+    @property
+    def complete(self) -> bool:
+        """Whether every request has its answer, and none that might be better if it were sent again."""
+        return not (self.missing or self.unknown or self.retryable)
+
+
+class ProcessObserver(Observer):
+    """What `process` tells besides; override what you want to hear."""
+
+    def prepared(self, spool: Spool) -> None:
+        """The request files are checked; nothing was sent in this run so far."""
+
+    def held_up(self, error: SubmissionError) -> None:
+        """No more batches can be created now; those that are there are waited for, then `error` is raised."""
+
+    def sending_again(self, attempt: int, again: Resubmission) -> None:
+        """Requests that failed are about to be sent again, as this attempt."""

@@ -14,7 +14,7 @@ import msgspec
 from streamer.api.errors import ConfigurationError, SinkError
 from streamer.cli.output import forget_stdout, json_line
 from streamer.pricing import Cost, Prices
-from streamer.report import BatchReport, Outcome, RunReport
+from streamer.report import BatchReport, Outcome, ProcessReport, RunReport
 
 
 def _document(report: BatchReport | RunReport, prices: Prices) -> dict[str, Any]:
@@ -26,6 +26,17 @@ def _document(report: BatchReport | RunReport, prices: Prices) -> dict[str, Any]
     unknown = not report.usage and report.records.get("succeeded")  # of what an earlier run delivered, for one
     document["cost"] = None if unknown else cost_document(prices.price(report.usage))
     return document
+
+
+def process_document(report: ProcessReport, prices: Prices) -> dict[str, Any]:
+    """What became of requests, in names and values of JSON."""
+    return {
+        "complete": report.complete,
+        **msgspec.to_builtins(report),
+        "seconds": round(report.seconds, 3),
+        "batches": [_document(batch, prices) for batch in report.batches],
+        "cost": cost_document(prices.price(report.usage)),
+    }
 
 
 def cost_document(cost: Cost) -> dict[str, Any]:
@@ -67,6 +78,11 @@ class JsonLines:
         batches = {str(outcome): counts[outcome] for outcome in Outcome}
         self._write({"event": "run", **_document(report, self._prices), "batches": batches})
 
+    def process(self, report: ProcessReport) -> None:
+        """The requests of `streamer process` are answered, as far as they can be."""
+        document = process_document(report, self._prices)
+        self._write({"event": "process", **document, "batches": len(report.batches)})
+
     def _write(self, value: dict[str, Any]) -> None:
         if self.failed:
             return
@@ -94,13 +110,17 @@ class ReportFile:
                 f"--report {path} cannot be written: {self._path.parent} is no directory to write in"
             )
 
-    def write(self, report: RunReport) -> None:
+    def write(self, report: RunReport | ProcessReport) -> None:
         """Write it, in the place of one that is there.
 
         Raises:
             SinkError: the disk did not take it.
         """
-        text = msgspec.json.format(msgspec.json.encode(_document(report, self._prices)), indent=2) + b"\n"
+        if isinstance(report, ProcessReport):
+            document = process_document(report, self._prices)
+        else:
+            document = _document(report, self._prices)
+        text = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
         try:
             # mkstemp makes it 0600: results and reports tell of personal data.
             descriptor, name = tempfile.mkstemp(prefix=self._path.name, suffix=".part", dir=self._path.parent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
-from streamer.cli import batches, completion, cost, demo, join, retry, run, serve, submit
+from streamer.cli import batches, completion, cost, demo, join, process, retry, run, serve, submit
 from streamer.cli.exits import Exit
 from streamer.cli.output import say
 
@@ -64,7 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     parser.set_defaults(parser=parser)  # completion describes the whole of it
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (demo, run, submit, retry, join, batches, cost, serve, completion):
+    for module in (demo, process, run, submit, retry, join, batches, cost, serve, completion):
         module.register(subparsers)
     for command in subparsers.choices.values():
         command.add_argument("-v", "--verbose", action="store_true", help="also say what is being done, on stderr")

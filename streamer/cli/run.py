@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from streamer.cli.options import (
     add_prices_option,
     count,
     make_client,
+    seconds,
 )
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--poll-interval",
         metavar="SECONDS",
-        type=_seconds,
+        type=seconds,
         default=10.0,
         help="the shortest pause between two questions about a batch (default: 10)",
     )
@@ -237,13 +237,3 @@ def _types(text: str) -> frozenset[str]:
     if unknown := types.difference(RESULT_TYPES):
         raise argparse.ArgumentTypeError(f"{min(unknown)!r} is no type of record; they are {', '.join(RESULT_TYPES)}")
     return types
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return seconds

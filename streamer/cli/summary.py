@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from streamer.cli.output import by_type, dollars, escaped, plural, size, span
 from streamer.pricing import Cost, CostLine, Prices
-from streamer.report import BatchReport, Outcome, RunReport
+from streamer.report import BatchReport, Outcome, ProcessReport, RunReport
 
 _UNFINISHED = (Outcome.STREAMING, Outcome.WAITING)
 
@@ -41,6 +41,34 @@ def summary(report: RunReport, targets: Sequence[str], prices: Prices) -> list[s
         f"{plural(report.retries, 'retry')}"
     )
     lines += [f"records are in {target}" for target in targets if target != "-" and delivered]
+    return lines
+
+
+def process_summary(report: ProcessReport, prices: Prices) -> list[str]:
+    """What became of requests, in a few lines; what is left to do comes first."""
+    lines = []
+    if report.missing:
+        named = ", ".join(map(escaped, report.missing_ids[:3])) + (", ..." if report.missing > 3 else "")
+        lines.append(f"{plural(report.missing, 'request')} without an answer: {named}")
+    if report.retryable:
+        lines.append(
+            f"{plural(report.retryable, 'request')} failed in {plural(report.attempts, 'attempt')} and can go again: "
+            f"run the same with --retry {report.attempts}"
+        )
+    if report.unknown:
+        lines.append(f"{plural(report.unknown, 'record')} left out, of requests that are not in these files")
+    answers = plural(sum(report.answers.values()), "answer")
+    lines.append(f"{answers} in {report.to} ({by_type(report.answers)})" if report.answers else "no answers")
+    if report.errors:
+        lines.append(f"errors: {by_type(report.errors)}")
+    if report.sent_again:
+        lines.append(f"{plural(report.sent_again, 'request')} sent again, in {report.attempts - 1} further attempts")
+    lines += _spent(prices.price(report.usage), only_new=False)
+    received = sum(batch.bytes for batch in report.batches)
+    lines.append(
+        f"{size(received)} of results in {span(report.seconds)}, {plural(report.http_requests, 'request')}, "
+        f"{plural(report.http_retries, 'retry')}"
+    )
     return lines
 
 

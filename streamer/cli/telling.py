@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from streamer.cli.documents import JsonLines, ReportFile
 from streamer.cli.output import say
-from streamer.cli.summary import summary, trouble
+from streamer.cli.summary import process_summary, summary, trouble
 from streamer.pricing import Prices
-from streamer.report import BatchReport, RunReport
+from streamer.report import BatchReport, ProcessReport, RunReport
 
 
 class Telling:
@@ -59,11 +59,19 @@ class Telling:
         """The run is at its end, or broken off."""
         if self._json is not None:
             self._json.run(report)
+        self._end(report, summary(report, self._targets, self._prices))
+
+    def process(self, report: ProcessReport) -> None:
+        """The requests are answered, as far as they can be."""
+        if self._json is not None:
+            self._json.process(report)
+        self._end(report, process_summary(report, self._prices))
+
+    def _end(self, report: RunReport | ProcessReport, lines: list[str]) -> None:
         if self._report_file is not None:
             self._report_file.write(report)
         if self._quiet:
             return
-        lines = summary(report, self._targets, self._prices)
         if not sys.stderr.isatty():
             lines = [] if report.complete else lines[:1]
         for line in lines:

@@ -1,0 +1,163 @@
+"""`streamer process`: from request files to one file of answers, in one command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from streamer.cli.exits import Exit
+from streamer.cli.options import (
+    Subparsers,
+    add_client_options,
+    add_command,
+    add_form_options,
+    add_prices_option,
+    count,
+    make_client,
+    seconds,
+)
+
+if TYPE_CHECKING:
+    from streamer.api.client import Client
+    from streamer.requests.reading import RequestFile
+
+DESCRIPTION = """
+Make batches of request files, wait for them, stream their results, send again what failed and can be sent again, and
+write the answers in the order of the requests, each once, into one file: lines of JSON, or one JSON array when its
+name ends in .json. An answer is its record as it came.
+
+Interrupted anywhere, by you or by the night, the same command goes on: what was sent is in the project, a directory
+beside the first file, and no batch is created twice. When all is done it sends nothing.
+
+Exit 0 says that every request has its answer, and that none failed in a way that another try could mend; what failed
+for good stands in the file with its error.
+"""
+
+EXAMPLES = """
+  streamer process requests.jsonl --to answers.jsonl
+  streamer process part-1.jsonl part-2.jsonl --to answers.json
+  streamer process articles.csv --template params.json --to summaries.json --join title
+  make-requests | streamer process - --project mine --to - | jq -r .result.message.content[0].text
+  streamer process requests.jsonl --to answers.jsonl --retry 5         more patience, also afterwards
+"""
+
+
+def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    about = "from request files to one file of answers: submit, wait, stream, retry, join"
+    parser = add_command(subparsers, "process", about, description=DESCRIPTION, examples=EXAMPLES)
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", help="the requests, in any form that `streamer submit` takes; - is stdin"
+    )
+    parser.add_argument(
+        "--to",
+        metavar="TARGET",
+        required=True,
+        help="where the answers go: a file, a JSON array if it ends in .json; - is stdout",
+    )
+    parser.add_argument(
+        "--retry",
+        metavar="N",
+        type=_retries,
+        default=2,
+        help="send what failed again, up to so many times (default: 2)",
+    )
+    add_answer_options(parser)
+    add_form_options(parser)
+    parser.add_argument(
+        "--warm-cache", action="store_true", help="let one request end before the others, which then read its cache"
+    )
+    parser.add_argument(
+        "--on-unknown",
+        metavar="WHAT",
+        default="stop",
+        help="where it cannot be told whether a batch was created: stop, resend, or the id of the batch that it is",
+    )
+    parser.add_argument("--concurrency", metavar="N", type=count, default=8, help="downloads at once (default: 8)")
+    parser.add_argument(
+        "--poll-interval",
+        metavar="SECONDS",
+        type=seconds,
+        default=10.0,
+        help="the shortest pause between two questions about a batch (default: 10)",
+    )
+    parser.add_argument("--json", action="store_true", help="a line of JSON on stdout for each batch and for the whole")
+    parser.add_argument("--report", metavar="FILE", help="write the whole report there, as JSON")
+    add_prices_option(parser)
+    add_client_options(parser)
+    parser.set_defaults(handler=handler, when_interrupted="run the same command again to go on")
+
+
+def add_answer_options(parser: argparse.ArgumentParser) -> None:
+    """Where the submission is kept, and what its answers look like."""
+    parser.add_argument(
+        "--project", metavar="DIR", help="where the submission is kept (default: the first file's name and .streamer)"
+    )
+    parser.add_argument(
+        "--join",
+        metavar="FIELDS",
+        default="",
+        help="fields of each request to put beside its answer, e.g. params.model,title",
+    )
+
+
+def handler(args: argparse.Namespace) -> int:
+    """Check what was asked for, then do it."""
+    from streamer.cli.loop import run_async
+
+    options = {"warm_cache": args.warm_cache, "on_unknown": args.on_unknown}
+    return run_async(answer(args, args.files, args.to, **options))
+
+
+async def answer(args: argparse.Namespace, files: Sequence[str], to: str, **options: Any) -> int:
+    """Have every request in the files answered, and tell of it.
+
+    Args:
+        args: the words of the command.
+        files: the request files; `-` is stdin.
+        to: where the answers go.
+        options: of `process`, besides those in `args`.
+    """
+    from streamer.api.errors import ConfigurationError
+    from streamer.cli.board import ProcessBoard
+    from streamer.cli.join import field_names
+    from streamer.cli.output import say
+    from streamer.cli.progress import shown
+    from streamer.cli.telling import Telling
+    from streamer.processing import process
+
+    if args.json and to == "-":
+        raise ConfigurationError("--to - and --json both write to stdout; send the answers to a file, or drop --json")
+    telling = Telling([to], quiet=args.quiet, as_json=args.json, report_file=args.report, prices=args.prices)
+    inputs: list[RequestFile] = [sys.stdin.buffer if file == "-" else file for file in files]
+    looked_on = not args.quiet and sys.stderr.isatty()
+    client: Client
+    async with make_client(args) as client:
+        board = ProcessBoard(client, telling.batch, say if looked_on else None)
+        async with shown(board, on=looked_on and not (args.json and sys.stdout.isatty())):
+            report = await process(
+                client,
+                inputs,
+                to,
+                project=args.project,
+                retries=args.retry,
+                fields=field_names(args.join),
+                id_prefix=args.id_prefix,
+                template=args.template,
+                concurrency=args.concurrency,
+                poll_interval=args.poll_interval,
+                on_fault=lambda fault: say(str(fault)),
+                observer=board,
+                **options,
+            )
+    telling.process(report)
+    return Exit.COMPLETE if report.complete and telling.heard else Exit.INCOMPLETE
+
+
+def _retries(text: str) -> int:
+    """A whole number of 0 or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
