@@ -1,77 +1,139 @@
-"""`streamer submit`: one batch from a file of requests."""
+"""`streamer submit`: from request files to batches, each created exactly once."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamer.cli.exits import Exit
-from streamer.cli.options import Subparsers, add_client_options, add_command, make_client
+from streamer.cli.options import (
+    Subparsers,
+    add_client_options,
+    add_command,
+    add_form_options,
+    add_prices_option,
+    count,
+    make_client,
+)
 from streamer.cli.output import escaped, plural, say
 
+if TYPE_CHECKING:
+    from streamer.requests.reading import RequestFile
+
 DESCRIPTION = """
-Create a batch from a file with one request to a line:
+Make batches of request files: lines of {"custom_id": ..., "params": {...}}, the API's own {"requests": [...]}, an
+array of requests, lines of bare params, or CSV with --template. Several files are one submission.
 
-  {"custom_id": "q-1", "params": {"model": "claude-opus-5-5", "max_tokens": 1024, "messages": [...]}}
+First everything is checked: what the API would refuse is told with its file and line, all of it, and then nothing is
+sent. The requests are split into batches of at most 100,000 requests and 256 MB. The ids go to stdout as the batches
+are created.
 
-Everything that the API would refuse the batch for is looked for first, and all of it is told with its line; then
-nothing is sent. Wrong params are no such thing: they become errored records. The id of the batch goes to stdout.
+No batch is created twice. What is sent is written down first, in the project: a directory beside the first file.
+Killed or interrupted, the same command goes on; when all is sent it sends nothing and prints the same ids. Where an
+answer was lost the list of batches tells whether there is a batch; --on-unknown says what to do where it does not.
+While the queue of the workspace is full it waits; a spend limit stops it.
+"""
 
-A create is never repeated when it may have worked, because a second batch costs as much as the first.
+EXAMPLES = """
+  streamer submit requests.jsonl
+  streamer submit requests.jsonl --dry-run                  how many batches, and about what they cost
+  streamer submit prompts.csv --template params.json --probe 5
+  make-requests | streamer submit - --project mine | streamer run --ids-from -
+  streamer submit requests.jsonl --warm-cache               for a long prefix that all requests share
 """
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
-    parser = add_command(
-        subparsers,
-        "submit",
-        "create a batch from a file of requests",
-        description=DESCRIPTION,
-        examples="""
-  streamer submit requests.jsonl
-  make-requests | streamer submit - > id.txt && streamer run --ids-from id.txt
-""",
+    about = "create batches from request files"
+    parser = add_command(subparsers, "submit", about, description=DESCRIPTION, examples=EXAMPLES)
+    parser.add_argument("files", metavar="FILE", nargs="+", help="the requests; - is stdin")
+    parser.add_argument(
+        "--project", metavar="DIR", help="where the submission is kept (default: the first file's name and .streamer)"
     )
-    parser.add_argument("file", metavar="FILE", help="the requests, as lines of JSON; - is stdin")
+    add_form_options(parser)
+    parser.add_argument(
+        "--max-requests", metavar="N", type=count, default=None, help="requests of one batch at most (default: 100000)"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check, count and estimate only; sends nothing and needs no key"
+    )
+    parser.add_argument(
+        "--probe",
+        metavar="N",
+        type=count,
+        default=0,
+        help="first send N requests, evenly spread, as ordinary messages: params that are not valid show at once. They "
+        "are sent as they are, max_tokens included, and billed at the full price",
+    )
+    parser.add_argument(
+        "--warm-cache",
+        action="store_true",
+        help="send the first request alone, and the others when it has ended, so that they read the prefix from the "
+        'cache; give the prefix {"cache_control": {"type": "ephemeral", "ttl": "1h"}}, as a batch takes longer than '
+        "the usual five minutes",
+    )
+    parser.add_argument(
+        "--on-unknown",
+        metavar="WHAT",
+        help="where it cannot be told whether a batch was created: stop, resend, or the id of the batch that it is "
+        "(default: ask on a terminal, else stop)",
+    )
+    add_prices_option(parser)
     add_client_options(parser)
     parser.set_defaults(
-        handler=handler, when_interrupted="if it was being sent there may be a batch now: `streamer list` shows it"
+        handler=handler, when_interrupted="run the same command again to go on; no batch is created twice"
     )
 
 
 def handler(args: argparse.Namespace) -> int:
-    """Check the file, then send it."""
-    from streamer.api.errors import ConfigurationError
+    """Check the files, then send them."""
     from streamer.cli.loop import run_async
-    from streamer.cli.requestfile import read_requests
 
-    name = "stdin" if args.file == "-" else args.file
-    try:
-        if args.file == "-":
-            requests, faults = read_requests(sys.stdin.buffer, name)
-        else:
-            with Path(args.file).open("rb") as lines:
-                requests, faults = read_requests(lines, name)
-    except OSError as error:
-        raise ConfigurationError(f"the requests cannot be read from {name}: {error.strerror}") from None
-    for fault in faults:
-        say(fault)
-    if faults:
-        raise ConfigurationError(f"nothing was sent: {name} has {plural(len(faults), 'fault')}")
-    return run_async(_submit(args, requests))
+    files: list[RequestFile] = [sys.stdin.buffer if file == "-" else file for file in args.files]
+    if args.dry_run:
+        from streamer.cli.dryrun import dry_run
+
+        return dry_run(args, files)
+    return run_async(_submit(args, files))
 
 
-async def _submit(args: argparse.Namespace, requests: list[bytes]) -> int:
-    from streamer.api.errors import OutcomeUnknownError
+async def _submit(args: argparse.Namespace, files: list[RequestFile]) -> int:
+    from streamer.cli.advice import tell_advice
+    from streamer.cli.asking import ask_which
+    from streamer.pricing import Prices
+    from streamer.requests import MAX_REQUESTS, Spool
+    from streamer.submission.ledger import Planned
+    from streamer.submitting import SubmitObserver, submit
 
+    class Telling(SubmitObserver):
+        def prepared(self, spool: Spool) -> None:
+            if not args.quiet:
+                tell_advice(spool, prices)
+
+        def created(self, batch: Planned) -> None:
+            print(escaped(batch.batch_id or ""), flush=True)
+
+    prices = Prices.load(args.prices)
+    somebody = sys.stdin.isatty() and sys.stderr.isatty()
     async with make_client(args) as client:
-        try:
-            batch = await client.create(requests)
-        except OutcomeUnknownError as error:
-            raise OutcomeUnknownError(f"{error}; `streamer list` shows whether there is a batch now") from None
-    print(escaped(batch.id))
+        ids = await submit(
+            client,
+            files,
+            project=args.project,
+            id_prefix=args.id_prefix,
+            template=args.template,
+            probe=args.probe,
+            on_unknown=args.on_unknown or (ask_which if somebody else "stop"),
+            warm_cache=args.warm_cache,
+            max_requests=args.max_requests or MAX_REQUESTS,
+            on_fault=lambda fault: say(str(fault)),
+            observer=Telling(),
+        )
     if sys.stderr.isatty() and not args.quiet:
-        say(f"{plural(len(requests), 'request')} sent; for the results: streamer run {batch.id}")
+        say(
+            f"{plural(len(ids), 'batch')} created; for the results: streamer run {' '.join(ids[:2])}"
+            + " ..." * (len(ids) > 2)
+        )
     return Exit.COMPLETE
