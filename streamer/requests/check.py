@@ -155,6 +155,8 @@ def _refused_request(text: bytes) -> Refused:
         return Refused([_not_utf8(error)])
     except msgspec.ValidationError:
         return Refused(["a request is a JSON object with custom_id and params, and this is none"])
+    except (msgspec.DecodeError, RecursionError) as error:
+        return Refused([not_json(error)])
     reasons = [
         f"{shown(key)} does not belong in a request, which has custom_id and params only"
         for key in request
@@ -175,13 +177,14 @@ def _custom_id(raw: msgspec.Raw | None, reasons: list[str]) -> str | None:
     if raw is None:
         reasons.append("there is no custom_id")
         return None
-    value = msgspec.json.decode(raw)
-    if not isinstance(value, str):
+    try:
+        value = msgspec.json.decode(raw, type=str)
+    except (msgspec.ValidationError, RecursionError):
         reasons.append("the custom_id must be a string")
-    elif not CUSTOM_ID.fullmatch(value):
-        reasons.append(_wrong_id(value))
-    else:
+        return None
+    if CUSTOM_ID.fullmatch(value):
         return value
+    reasons.append(_wrong_id(value))
     return None
 
 
@@ -197,6 +200,8 @@ def _refused_params(text: bytes, error: Exception) -> Refused:
         given = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     except msgspec.ValidationError:
         return Refused(["params must be a JSON object"])
+    except (msgspec.DecodeError, RecursionError) as broken:
+        return Refused([not_json(broken)])
     reasons: list[str] = []
     fine: dict[str, Any] = {"model": "", "max_tokens": 1, "messages": []}
     for field in msgspec.structs.fields(Params):
@@ -204,7 +209,7 @@ def _refused_params(text: bytes, error: Exception) -> Refused:
         if name in given:
             try:
                 fine[name] = _DECODERS[name].decode(given[name])
-            except msgspec.ValidationError as wrong:
+            except (msgspec.ValidationError, RecursionError) as wrong:
                 reasons.append(_mistyped(name, given[name], str(wrong)))
         elif field.required:
             reasons.append(f"params.{name} is missing")

@@ -27,6 +27,7 @@ ID_RULE = "is not 1 to 64 letters, digits, hyphens and underscores"
 LINES: dict[str, tuple[Any, list[str]]] = {
     "cut off": (b'{"custom_id":"a"', ["this is no JSON: Input data was truncated"]),
     "two to a line": (json.dumps(GOOD).encode() * 2, ["this is no JSON: trailing characters"]),
+    "an empty one and more": (b"{}{", ["this is no JSON: trailing characters"]),
     "single quotes": (b"{'custom_id': 'a'}", ["this is no JSON: "]),
     "not a number": (with_params("NaN"), ["this is no JSON: invalid character"]),
     "half a character": (with_params(r'"\ud800 x"'), ["this is no JSON: unexpected end of hex escape"]),
@@ -120,7 +121,10 @@ def test_a_request_that_cannot_be_sent_is_told_with_file_line_and_reasons(tmp_pa
         assert sentence.startswith(f"{file}, line 3: {reason}")
 
 
-@pytest.mark.parametrize("name", [name for name in LINES if name not in ("cut off", "two to a line", "single quotes")])
+@pytest.mark.parametrize(
+    "name",
+    [name for name in LINES if name not in ("cut off", "two to a line", "an empty one and more", "single quotes")],
+)
 def test_the_same_in_an_array_is_told_with_the_number_of_the_request(tmp_path: Path, name: str) -> None:
     line, reasons = LINES[name]
     if name in ("not a number", "a raw control character"):  # ijson cannot go on behind these

@@ -147,24 +147,22 @@ def _tokens(text: str) -> str:
     return "".join(out)
 
 
-@given(st.lists(JSON, min_size=1, max_size=4), SPACES, st.booleans(), st.integers(1, 100))
-def test_nothing_in_an_array_of_requests_changes_but_white_space(
-    values: list[str], space: str, body: bool, piece: int
-) -> None:
-    given_params = [
-        f'{{"model":"m",{space}"max_tokens":1,"messages":[{{"role":"user","content":"x"}}],"metadata":{value}}}'
-        for value in values
+@given(st.lists(JSON, min_size=1, max_size=4), SPACES, st.sampled_from(["lines", "array", "body"]), st.integers(1, 100))
+def test_nothing_in_a_request_changes_but_white_space(values: list[str], space: str, form: str, piece: int) -> None:
+    requests = [
+        f'{{"custom_id":{space}"r{n}","params":{{"model":"m",{space}"max_tokens":1,'
+        f'"messages":[{{"role":"user","content":"x"}}],"metadata":{value}}}}}'
+        for n, value in enumerate(values)
     ]
-    text = _array([f'{{"custom_id":{space}"r{n}","params":{one}}}' for n, one in enumerate(given_params)], space)
-    if body:
+    text = _array(requests, space)
+    if form == "body":
         text = f'{{{space}"requests"{space}:{text}{space}}}'
+    elif form == "lines":
+        text = "\n".join(one.replace("\n", " ").replace("\r", " ") for one in requests)
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as directory:
         patch.setattr(array, "PIECE", piece)
-        spool = prepared(Path(directory), text.encode())
-        spooled = spool.path.read_bytes().decode().split("\n")[:-1]
-    assert [_tokens(line) for line in spooled] == [
-        _tokens(f'{{"custom_id":"r{n}","params":{one}}}') for n, one in enumerate(given_params)
-    ]
+        spooled = prepared(Path(directory), text.encode()).path.read_bytes().decode()
+    assert [_tokens(line) for line in spooled.split("\n")[:-1]] == [_tokens(one) for one in requests]
 
 
 def test_a_key_that_stands_twice_is_sent_as_it_stands(tmp_path: Path) -> None:
