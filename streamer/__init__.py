@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     from streamer.sinks import StdoutSink as StdoutSink
     from streamer.sinks import Writer as Writer
     from streamer.sinks import sink_for as sink_for
+    from streamer.submitting import SubmitObserver as SubmitObserver
+    from streamer.submitting import submit as submit
 
 getLogger("streamer").addHandler(NullHandler())
 
@@ -89,6 +91,7 @@ _HOMES = {
         "Writer",
         "sink_for",
     ),
+    "streamer.submitting": ("SubmitObserver", "submit"),
     "streamer.api": (
         "ApiError",
         "AuthenticationError",
