@@ -41,7 +41,9 @@ def project_of(files: Sequence[RequestFile], directory: str | Path | None) -> Pa
         return Path(directory)
     first = next(iter(files), None)
     if not isinstance(first, str | Path):
-        raise ConfigurationError("what comes from stdin has no name to call its project by; name a directory for it")
+        raise ConfigurationError(
+            "what comes from stdin has no name to call its project by; name a directory for it (--project DIR)"
+        )
     path = Path(first)
     return path.with_name(path.name + ".streamer")
 

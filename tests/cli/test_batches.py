@@ -168,7 +168,8 @@ def test_all_that_is_about_to_expire_is_downloaded_by_one_command(tmp_path: Path
 
 def test_one_batch_that_cannot_be_deleted_stops_no_other(tmp_path: Path, workspace: RunningEmulator) -> None:
     request = json.dumps({"custom_id": "a", "params": REQUEST})
-    running_id = streamer("submit", "-", cwd=tmp_path, base_url=workspace.base_url, stdin=request).stdout.strip()
+    (tmp_path / "requests.jsonl").write_text(request)
+    running_id = streamer("submit", "requests.jsonl", cwd=tmp_path, base_url=workspace.base_url).stdout.strip()
     ended = listed(workspace)[-1]
     done = streamer("delete", "--yes", running_id, ended, cwd=tmp_path, base_url=workspace.base_url)
     assert done.returncode == 1

@@ -34,7 +34,8 @@ def mixed() -> list[str]:
     lines += [request(f"search-{n}", "claude-sonnet-5-5", f"Find {n}", tools=SEARCH) for n in range(3)]
     lines += [request(f"think-{n}", "claude-fable-5-2", f"Muse {n}", thinking={"type": "adaptive"}) for n in range(3)]
     lines += [request("long", "claude-haiku-5-5", "word " * 90_000), request("short", "claude-haiku-5-5")]
-    return [*lines, request("dated", "claude-haiku-4-5-20251001"), request("new", "claude-new-9"), request("bad", "")]
+    lines.append(request("bad", "claude-haiku-5-5", thinking={"type": "enabled", "budget_tokens": 5000}))
+    return [*lines, request("dated", "claude-haiku-4-5-20251001"), request("new", "claude-new-9")]
 
 
 # USD a million at batch price: input, output, written for 5 minutes and for an hour, read.
@@ -75,8 +76,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Runnin
     """A batch of all kinds of requests that has ended, among others."""
     with running(fill_ended=2, records=30, duration=3600) as emulator:
         folder = tmp_path_factory.mktemp("submitted")
-        stdin = "\n".join(mixed())
-        batch_id = streamer("submit", "-", cwd=folder, base_url=emulator.base_url, stdin=stdin).stdout.strip()
+        (folder / "requests.jsonl").write_text("\n".join(mixed()))
+        batch_id = streamer("submit", "requests.jsonl", cwd=folder, base_url=emulator.base_url).stdout.strip()
         emulator.advance(7200)
         yield emulator, batch_id
 

@@ -1,4 +1,4 @@
-"""The files that commands read and write: ids, requests, the report."""
+"""The files that commands read and write: ids, the report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from streamer.api.errors import ConfigurationError, SinkError
 from streamer.cli.documents import ReportFile
 from streamer.cli.ids import ids_in, read_ids
-from streamer.cli.requestfile import MAX_REQUESTS, read_requests
 from streamer.pricing import Prices
 from streamer.report import RunReport
 
@@ -41,26 +40,6 @@ def test_a_file_of_ids_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_a_file_of_ids_may_begin_with_a_bom(tmp_path: Path) -> None:
     (tmp_path / "ids").write_bytes(b"\xef\xbb\xbfmsgbatch_1\n")
     assert read_ids(str(tmp_path / "ids")) == ["msgbatch_1"]
-
-
-def test_requests_that_are_too_many_or_none_are_refused() -> None:
-    lines = (b'{"custom_id":"%d","params":{}}' % n for n in range(MAX_REQUESTS + 1))
-    assert read_requests(lines, "f")[1] == ["f holds 100,001 requests, and a batch takes 100,000: split it"]
-    assert read_requests([b"\n"], "f")[1] == ["f holds no request"]
-
-
-def test_requests_too_large_for_a_batch_are_refused() -> None:
-    line = b'{"custom_id":"%%d","params":{"x":"%b"}}' % (b"x" * (1 << 20))
-    [fault] = read_requests((line % n for n in range(256)), "f")[1]
-    assert "and a batch takes 268,435,456: split it" in fault
-
-
-@pytest.mark.parametrize(
-    "line", [b"[" * 100_000, b'{"custom_id": "a", "params": {"x": "\xff"}}', b'{"custom_id": NaN}']
-)
-def test_what_is_no_json_is_told_with_its_line(line: bytes) -> None:
-    [fault] = read_requests([b"", line], "f")[1]
-    assert fault.startswith("f, line 2: this is no request: ")
 
 
 def test_a_report_that_cannot_be_written_in_the_end_says_so(tmp_path: Path) -> None:

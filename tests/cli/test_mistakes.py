@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ import pytest
 
 from streamer.cli import main
 from streamer.emulator.process import RunningEmulator, running
-from tests.cli import strange
 from tests.cli.command import COMMAND, KEY, Started, environment, listed, streamer
 
 
@@ -154,38 +152,3 @@ sys.exit(main(["completion", "bash", *{["-v"] * verbose}]))
     assert done.returncode == 1
     assert done.stderr.startswith("streamer: ZeroDivisionError: boom \\x1b[31m; this is a mistake in streamer")
     assert ("Traceback" in done.stderr) is verbose
-
-
-def test_every_fault_of_a_request_file_is_told_with_its_line_and_nothing_is_sent(
-    tmp_path: Path, emulator: RunningEmulator
-) -> None:
-    lines = [
-        '{"custom_id": "a", "params": {}}',
-        "",
-        '{"custom_id": "a", "params": {}}',
-        '{"custom_id": "a b", "params": {}}',
-        '{"custom_id": "c", "params": [}',
-        '{"custom_id": 5, "params": {}}',
-        '{"custom_id": "d"}',
-        '{"custom_id": "e", "params": {}, "model": "x"}',
-    ]
-    (tmp_path / "my.jsonl").write_text("\n".join(lines))
-    before = emulator.stats()["batches_created"]
-    done = streamer("submit", "my.jsonl", cwd=tmp_path, base_url=emulator.base_url)
-    assert done.returncode == 2
-    *faults, last = done.stderr.splitlines()
-    assert [fault.split(":")[1] for fault in faults] == [f" my.jsonl, line {n}" for n in (3, 4, 5, 6, 7, 8)]
-    assert "used in line 1 already" in faults[0]
-    assert "nothing was sent" in last
-    assert emulator.stats()["batches_created"] == before
-
-
-def test_a_create_with_an_unknown_outcome_says_so_and_is_not_repeated(tmp_path: Path) -> None:
-    with strange.serving() as server:
-        request = json.dumps({"custom_id": "a", "params": {}})
-        done = streamer("submit", "-", cwd=tmp_path, base_url=server.url, stdin=request)
-        assert len(server.paths) == 1
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert "may have been created" in done.stderr
-    assert "streamer list" in done.stderr

@@ -115,12 +115,13 @@ def test_an_interrupted_run_says_how_to_go_on_and_going_on_gives_the_same_bytes(
 
 def test_a_run_that_follows_reports_what_it_did_when_it_is_stopped(tmp_path: Path, emulator: RunningEmulator) -> None:
     words = ("run", "--follow", "--json", "--report", "report.json", "--poll-interval", "0.2")
-    request = json.dumps({"custom_id": "a", "params": {}})
+    params = {"model": "claude-opus-5-5", "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]}
+    (tmp_path / "requests.jsonl").write_text(json.dumps({"custom_id": "a", "params": params}))
     with Started(*words, cwd=tmp_path, base_url=emulator.base_url) as started:
         asked = emulator.stats()["requests"].get("list", 0)
         until(lambda: emulator.stats()["requests"].get("list", 0) > asked)
         assert KEY.encode() not in Path(f"/proc/{started.process.pid}/cmdline").read_bytes()
-        new = streamer("submit", "-", cwd=tmp_path, base_url=emulator.base_url, stdin=request).stdout.strip()
+        new = streamer("submit", "requests.jsonl", cwd=tmp_path, base_url=emulator.base_url).stdout.strip()
         until((tmp_path / "results" / f"{new}.jsonl").exists)
         asked = emulator.stats()["requests"]["list"]  # the file has its name a moment before the batch is done with
         until(lambda: emulator.stats()["requests"]["list"] > asked + 1)

@@ -57,6 +57,7 @@ BAD_DAYS: Sequence[tuple[tuple[str, ...], str]] = (
     ((), "cancel -v msgbatch_0"),
     ((), "submit -v requests.jsonl"),
     ((), "submit -v broken.jsonl"),
+    ((), "submit -v requests.jsonl --probe 1"),
     ((), "submit -v nowhere.jsonl"),
     ((), "run --base-url http://remote.example --all"),
     ((), "frobnicate"),

@@ -59,7 +59,7 @@ COMMANDS = (
     "list -v",
     "list --json",
     "show msgbatch_a msgbatch_refused",
-    "cancel msgbatch_a",
+    "cancel --yes msgbatch_a",
     "delete --yes msgbatch_a",
     "submit requests.jsonl",
     "run msgbatch_a msgbatch_refused -v --poll-interval 0.1",
@@ -68,7 +68,7 @@ COMMANDS = (
 
 
 def test_no_command_passes_on_what_would_drive_a_terminal(tmp_path: Path) -> None:
-    request = {"custom_id": "a", "params": {"model": "m", "max_tokens": 1, "messages": []}}
+    request = {"custom_id": "a", "params": {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]}}
     (tmp_path / "requests.jsonl").write_text(json.dumps(request))
 
     async def said(words: str, base_url: str) -> tuple[str, str, bytes]:
