@@ -59,7 +59,7 @@ COMMANDS = (
     "list -v",
     "list --json",
     "show msgbatch_a msgbatch_refused",
-    "cancel --yes msgbatch_a",
+    "cancel --yes msgbatch_a msgbatch_refused",
     "delete --yes msgbatch_a",
     "submit requests.jsonl",
     "run msgbatch_a msgbatch_refused -v --poll-interval 0.1",
