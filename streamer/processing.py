@@ -112,7 +112,7 @@ async def process(
     begun, sent, repeated = clock.monotonic(), client.requests, client.retries
     create = partial(create_batches, client, on_unknown=on_unknown, warm_cache=warm_cache, clock=clock, random=random)
     deliver = partial(run, client, concurrency=concurrency, poll_interval=poll_interval, clock=clock, random=random)
-    prepare = partial(
+    plan = partial(
         place.plan,
         files,
         batch_ids,
@@ -128,7 +128,7 @@ async def process(
         process = _Process(place, Lane(threads), report, observer or ProcessObserver(), create, deliver)
         output = await process.in_thread(lambda stop: Output(to))  # better told now than after a day
         stack.callback(output.close)
-        chosen = await process.prepare(prepare, fields)
+        chosen = await process.prepare(plan, fields)
         await process.until_answered(retries, output, chosen)
     report.seconds = clock.monotonic() - begun
     report.http_requests = client.requests - sent

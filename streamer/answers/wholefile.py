@@ -31,10 +31,10 @@ class WholeFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._part = path.with_name(path.name + ".part")
         if path.is_dir():
             raise ConfigurationError(f"{path} is a directory; name a file in it")
+        self.path = path
+        self._part = path.with_name(path.name + ".part")
         try:
             make_directories(path.parent)
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

@@ -6,7 +6,12 @@ import asyncio
 import sys
 
 from streamer.cli.output import say
-from streamer.submission.settling import RESEND, STOP, Unsettled
+from streamer.submission.settling import RESEND, STOP, OnUnknown, Unsettled
+
+
+def whoever_is_there() -> OnUnknown:
+    """Who decides when nobody was told to: the person at the terminal, or else nobody, and it stops."""
+    return ask_which if sys.stdin.isatty() and sys.stderr.isatty() else STOP
 
 
 async def ask_which(unsettled: Unsettled) -> str:

@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from streamer.api.client import Client
-from streamer.api.errors import SubmissionError
 from streamer.api.types import Batch
-from streamer.cli.output import escaped, plural, size, span
-from streamer.report import BatchReport, Observer, Outcome, ProcessObserver, RunReport
-
-if TYPE_CHECKING:
-    from streamer.answers.resubmission import Resubmission
-    from streamer.requests import Spool
+from streamer.cli.output import plural, size, span
+from streamer.report import BatchReport, Observer, Outcome, RunReport
 
 RATE_SECONDS = 3.0  # the time over which bytes a second are taken
 
@@ -114,38 +108,3 @@ class Board(Observer):
             requests=self._client.requests - self._requests_before,
             retries=self._client.retries - self._retries_before,
         )
-
-
-class ProcessBoard(Board, ProcessObserver):
-    """The batches of a submission, which come to be known while it runs.
-
-    Args:
-        client: whose requests and retries are shown.
-        when_finished: is given each batch's report when it is done with.
-        tell: is given what somebody who looks on wants to hear, in sentences; None when nobody does.
-    """
-
-    def __init__(
-        self, client: Client, when_finished: Callable[[BatchReport], None], tell: Callable[[str], None] | None
-    ) -> None:
-        super().__init__(client, (), when_finished)
-        self._tell = tell
-
-    def prepared(self, spool: Spool) -> None:
-        """The files are checked."""
-        if self._tell is not None:
-            self._tell(f"{plural(spool.requests, 'request')} in {plural(len(spool.slices), 'batch')}")
-            for advice in spool.advice:
-                self._tell(str(advice))
-
-    def held_up(self, error: SubmissionError) -> None:
-        """No more batches for now."""
-        if self._tell is not None:
-            self._tell(f"{error}; those that are there are waited for")
-
-    def sending_again(self, attempt: int, again: Resubmission) -> None:
-        """Another attempt."""
-        if self._tell is not None:
-            kinds = ", ".join(f"{n:,} {escaped(what)}" for what, n in sorted(again.again.items()))
-            number = sum(again.again.values())
-            self._tell(f"{plural(number, 'request')} failed and {'is' if number == 1 else 'are'} sent again ({kinds})")

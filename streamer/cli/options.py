@@ -73,6 +73,34 @@ def add_form_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_submission_options(parser: argparse.ArgumentParser) -> None:
+    """How requests become batches."""
+    parser.add_argument(
+        "--project", metavar="DIR", help="where the submission is kept (default: the first file's name and .streamer)"
+    )
+    add_form_options(parser)
+    parser.add_argument(
+        "--max-requests",
+        metavar="N",
+        type=count,
+        default=100_000,
+        help="requests of one batch at most (default: 100000)",
+    )
+    parser.add_argument(
+        "--warm-cache",
+        action="store_true",
+        help="send the first request alone, and the others when it has ended, so that they read the prefix from the "
+        'cache; give the prefix {"cache_control": {"type": "ephemeral", "ttl": "1h"}}, as a batch takes longer than '
+        "the usual five minutes",
+    )
+    parser.add_argument(
+        "--on-unknown",
+        metavar="WHAT",
+        help="where it cannot be told whether a batch was created: stop, resend, or the id of the batch that it is "
+        "(default: ask on a terminal, else stop)",
+    )
+
+
 def count(text: str) -> int:
     """The value of an option that counts something: a whole number of 1 or more."""
     if not text.isdecimal() or int(text) < 1:

@@ -12,8 +12,8 @@ from streamer.cli.options import (
     Subparsers,
     add_client_options,
     add_command,
-    add_form_options,
     add_prices_option,
+    add_submission_options,
     count,
     make_client,
     seconds,
@@ -60,21 +60,12 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--retry",
         metavar="N",
-        type=_retries,
+        type=retries,
         default=2,
         help="send what failed again, up to so many times (default: 2)",
     )
-    add_answer_options(parser)
-    add_form_options(parser)
-    parser.add_argument(
-        "--warm-cache", action="store_true", help="let one request end before the others, which then read its cache"
-    )
-    parser.add_argument(
-        "--on-unknown",
-        metavar="WHAT",
-        default="stop",
-        help="where it cannot be told whether a batch was created: stop, resend, or the id of the batch that it is",
-    )
+    add_join_option(parser)
+    add_submission_options(parser)
     parser.add_argument("--concurrency", metavar="N", type=count, default=8, help="downloads at once (default: 8)")
     parser.add_argument(
         "--poll-interval",
@@ -90,11 +81,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.set_defaults(handler=handler, when_interrupted="run the same command again to go on")
 
 
-def add_answer_options(parser: argparse.ArgumentParser) -> None:
-    """Where the submission is kept, and what its answers look like."""
-    parser.add_argument(
-        "--project", metavar="DIR", help="where the submission is kept (default: the first file's name and .streamer)"
-    )
+def add_join_option(parser: argparse.ArgumentParser) -> None:
+    """What stands beside an answer."""
     parser.add_argument(
         "--join",
         metavar="FIELDS",
@@ -105,10 +93,34 @@ def add_answer_options(parser: argparse.ArgumentParser) -> None:
 
 def handler(args: argparse.Namespace) -> int:
     """Check what was asked for, then do it."""
+    from streamer.cli.asking import whoever_is_there
     from streamer.cli.loop import run_async
 
-    options = {"warm_cache": args.warm_cache, "on_unknown": args.on_unknown}
-    return run_async(answer(args, args.files, args.to, **options))
+    options = {"warm_cache": args.warm_cache, "max_requests": args.max_requests}
+    on_unknown = args.on_unknown or whoever_is_there()
+    return run_async(answer(args, args.files, args.to, on_unknown=on_unknown, **options))
+
+
+def handle_run(args: argparse.Namespace, ids: Sequence[str]) -> int:
+    """`streamer run --retry`: the same for batches that are there already.
+
+    Raises:
+        ConfigurationError: it was asked for together with what it cannot be.
+    """
+    from streamer.api.errors import ConfigurationError
+    from streamer.cli.loop import run_async
+
+    if args.all or args.follow or not ids:
+        raise ConfigurationError("--retry is for batches that are named one by one, not for --all or --follow")
+    if not args.requests:
+        raise ConfigurationError(
+            "--retry needs the requests the batches were made from: name their files by --requests"
+        )
+    if len(args.to or ()) != 1 or "{batch_id}" in args.to[0]:
+        raise ConfigurationError("--retry writes all answers into one file: name it by --to, without {batch_id}")
+    if args.only or args.checkpoint or args.rejects or not args.usage:
+        raise ConfigurationError("--only, --checkpoint, --rejects and --no-usage do not go with --retry")
+    return run_async(answer(args, args.requests, args.to[0], batch_ids=ids))
 
 
 async def answer(args: argparse.Namespace, files: Sequence[str], to: str, **options: Any) -> int:
@@ -121,11 +133,12 @@ async def answer(args: argparse.Namespace, files: Sequence[str], to: str, **opti
         options: of `process`, besides those in `args`.
     """
     from streamer.api.errors import ConfigurationError
-    from streamer.cli.board import ProcessBoard
     from streamer.cli.join import field_names
     from streamer.cli.output import say
     from streamer.cli.progress import shown
+    from streamer.cli.submissionboard import SubmissionBoard
     from streamer.cli.telling import Telling
+    from streamer.pricing import Prices
     from streamer.processing import process
 
     if args.json and to == "-":
@@ -135,7 +148,7 @@ async def answer(args: argparse.Namespace, files: Sequence[str], to: str, **opti
     looked_on = not args.quiet and sys.stderr.isatty()
     client: Client
     async with make_client(args) as client:
-        board = ProcessBoard(client, telling.batch, say if looked_on else None)
+        board = SubmissionBoard(client, telling.batch, Prices.load(args.prices) if looked_on else None)
         async with shown(board, on=looked_on and not (args.json and sys.stdout.isatty())):
             report = await process(
                 client,
@@ -156,8 +169,8 @@ async def answer(args: argparse.Namespace, files: Sequence[str], to: str, **opti
     return Exit.COMPLETE if report.complete and telling.heard else Exit.INCOMPLETE
 
 
-def _retries(text: str) -> int:
-    """A whole number of 0 or more."""
+def retries(text: str) -> int:
+    """The value of --retry: a whole number of 0 or more."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
     return int(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +14,15 @@ from streamer.cli.options import (
     Subparsers,
     add_client_options,
     add_command,
+    add_form_options,
     add_ids,
     add_prices_option,
     count,
     make_client,
     seconds,
 )
+from streamer.cli.output import say
+from streamer.cli.process import add_join_option, handle_run, retries
 
 if TYPE_CHECKING:
     from streamer.sinks.base import Sink
@@ -43,6 +47,7 @@ EXAMPLES = """
   streamer run --all --to 'out/{batch_id}/results.jsonl'
   streamer run ID --only errored --to - | jq .custom_id      records on stdout
   streamer run ID --to callback:mine:store --checkpoint done.sqlite
+  streamer run ID1 ID2 --requests requests.jsonl --to answers.jsonl --retry 2     failed requests again, one file
   streamer run --follow --report report.json                 until Ctrl-C, new batches too
 """
 
@@ -89,7 +94,22 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "--requests",
         metavar="FILE",
         action="append",
-        help="the requests the batches were made from, as JSONL (repeatable): what they lack or add is then named",
+        help="the requests the batches were made from, in any form that `streamer submit` takes (repeatable): "
+        "what they lack or add is then named",
+    )
+    add_form_options(parser)
+    parser.add_argument(
+        "--retry",
+        metavar="N",
+        type=retries,
+        help="send what failed again, up to N times, and write one file with the answer to each request, once, "
+        "in their order; needs --requests FILE and --to FILE",
+    )
+    add_join_option(parser)
+    parser.add_argument(
+        "--project",
+        metavar="DIR",
+        help="with --retry: where what is sent is kept (default: the file's name and .streamer)",
     )
     parser.add_argument(
         "--no-usage",
@@ -129,7 +149,12 @@ def handler(args: argparse.Namespace) -> int:
             f"{what}: give ids (`streamer list` shows them), --ids-from FILE, --all for every batch, "
             "or --follow for new ones"
         )
-    return run_async(_run(args, list(dict.fromkeys(ids)), targets))
+    ids = list(dict.fromkeys(ids))
+    if args.retry is not None:
+        return handle_run(args, ids)
+    if args.project or args.join:
+        raise ConfigurationError("--project and --join are for one file of all answers: say --retry N, e.g. --retry 0")
+    return run_async(_run(args, ids, targets))
 
 
 async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> int:
@@ -160,7 +185,7 @@ async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> 
                     poll_interval=args.poll_interval,
                     usage=args.usage,
                     rejects=args.rejects or rejects_beside(files[0] if files else DEFAULT_TARGET),
-                    expected_ids=expected_ids(args.requests) if args.requests else None,
+                    expected_ids=expected_ids(args) if args.requests else None,
                     observer=board,
                 )
         except BaseException:  # a run that is followed always ends so, and what it did is worth telling
@@ -175,31 +200,22 @@ def _stdout_is_the_terminal(args: argparse.Namespace, targets: list[str]) -> boo
     return sys.stdout.isatty() and (args.json or "-" in targets)
 
 
-def expected_ids(names: Sequence[str]) -> Iterator[str]:
-    """The custom_id of each request in the files, which are JSONL.
+def expected_ids(args: argparse.Namespace) -> Iterator[str]:
+    """The custom_id of each request in the files of --requests.
 
     Raises:
-        ConfigurationError: a file cannot be read, or a line of it is no request.
+        ConfigurationError: a file cannot be read, or something in it is no request.
     """
-    import msgspec
+    from streamer.answers.asked import asked_in_files
 
-    from streamer.api.errors import ConfigurationError
-
-    class Request(msgspec.Struct):
-        custom_id: str
-
-    def read(line: bytes, where: str) -> str:
-        try:
-            return msgspec.json.decode(line, type=Request).custom_id
-        except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
-            raise ConfigurationError(f"{where}: this is no request: {error}") from error
-
-    for name in names:
-        try:
-            with Path(name).open("rb") as file:
-                yield from (read(line, f"{name}, line {n}") for n, line in enumerate(file, start=1) if line.strip())
-        except OSError as error:
-            raise ConfigurationError(f"{name} cannot be read: {error.strerror}") from error
+    asked = asked_in_files(
+        args.requests,
+        scratch=Path(tempfile.gettempdir()),
+        on_fault=lambda fault: say(str(fault)),
+        id_prefix=args.id_prefix,
+        template=args.template,
+    )
+    return (one.custom_id for one in asked)
 
 
 def checkpointed(sinks: Sequence[Sink], targets: Sequence[str], path: str) -> list[Sink]:

@@ -11,8 +11,8 @@ from streamer.cli.options import (
     Subparsers,
     add_client_options,
     add_command,
-    add_form_options,
     add_prices_option,
+    add_submission_options,
     count,
     make_client,
 )
@@ -49,13 +49,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     about = "create batches from request files"
     parser = add_command(subparsers, "submit", about, description=DESCRIPTION, examples=EXAMPLES)
     parser.add_argument("files", metavar="FILE", nargs="+", help="the requests; - is stdin")
-    parser.add_argument(
-        "--project", metavar="DIR", help="where the submission is kept (default: the first file's name and .streamer)"
-    )
-    add_form_options(parser)
-    parser.add_argument(
-        "--max-requests", metavar="N", type=count, default=None, help="requests of one batch at most (default: 100000)"
-    )
+    add_submission_options(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="check, count and estimate only; sends nothing and needs no key"
     )
@@ -66,19 +60,6 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         default=0,
         help="first send N requests, evenly spread, as ordinary messages: params that are not valid show at once. They "
         "are sent as they are, max_tokens included, and billed at the full price",
-    )
-    parser.add_argument(
-        "--warm-cache",
-        action="store_true",
-        help="send the first request alone, and the others when it has ended, so that they read the prefix from the "
-        'cache; give the prefix {"cache_control": {"type": "ephemeral", "ttl": "1h"}}, as a batch takes longer than '
-        "the usual five minutes",
-    )
-    parser.add_argument(
-        "--on-unknown",
-        metavar="WHAT",
-        help="where it cannot be told whether a batch was created: stop, resend, or the id of the batch that it is "
-        "(default: ask on a terminal, else stop)",
     )
     add_prices_option(parser)
     add_client_options(parser)
@@ -101,9 +82,9 @@ def handler(args: argparse.Namespace) -> int:
 
 async def _submit(args: argparse.Namespace, files: list[RequestFile]) -> int:
     from streamer.cli.advice import tell_advice
-    from streamer.cli.asking import ask_which
+    from streamer.cli.asking import whoever_is_there
     from streamer.pricing import Prices
-    from streamer.requests import MAX_REQUESTS, Spool
+    from streamer.requests import Spool
     from streamer.submission.ledger import Planned
     from streamer.submitting import SubmitObserver, submit
 
@@ -116,7 +97,6 @@ async def _submit(args: argparse.Namespace, files: list[RequestFile]) -> int:
             print(escaped(batch.batch_id or ""), flush=True)
 
     prices = Prices.load(args.prices)
-    somebody = sys.stdin.isatty() and sys.stderr.isatty()
     async with make_client(args) as client:
         ids = await submit(
             client,
@@ -125,9 +105,9 @@ async def _submit(args: argparse.Namespace, files: list[RequestFile]) -> int:
             id_prefix=args.id_prefix,
             template=args.template,
             probe=args.probe,
-            on_unknown=args.on_unknown or (ask_which if somebody else "stop"),
+            on_unknown=args.on_unknown or whoever_is_there(),
             warm_cache=args.warm_cache,
-            max_requests=args.max_requests or MAX_REQUESTS,
+            max_requests=args.max_requests,
             on_fault=lambda fault: say(str(fault)),
             observer=Telling(),
         )
