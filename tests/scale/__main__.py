@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from tests.peers.nginx import NGINX
-from tests.scale.scenarios import large_batch, long_record, many_batches, static_file
+from tests.scale.scenarios import large_batch, long_record, many_batches, process_file, static_file
 
 
 def say(line: str) -> None:
@@ -29,6 +29,8 @@ def main() -> None:
         partial(many_batches, few=20, many=500, records=200, steps=25, seed=args.seed),
         partial(long_record, size=100_000_000, seed=args.seed),
         partial(large_batch, records=100_000, record_bytes=20_000, seed=args.seed),
+        partial(process_file, requests=250_000, request_bytes=300, batches=3, most=100_000, seed=args.seed),
+        partial(process_file, requests=40_000, request_bytes=15_000, batches=3, most=100_000, seed=args.seed),
     ]
     if NGINX is not None:
         scenarios.append(partial(static_file, records=100_000, record_bytes=10_000))

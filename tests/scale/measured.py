@@ -1,4 +1,4 @@
-"""Runs `streamer run` as a process of its own and measures it: the most memory it held, how long it took."""
+"""Runs a command of `streamer` as a process of its own and measures it: the most memory it held, how long it took."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ with open(sys.argv[1], "w") as file:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a run did and what it took.
+    """What a command did and what it took.
 
     Attributes:
         code: its exit code.
         complaints: what it said on stderr.
-        report: its report on the whole run, as `--json` prints it.
+        report: its report on the whole, as `--json` prints it.
         peak: the most memory it held at once, in bytes.
         seconds: how long it took.
     """
@@ -43,19 +43,20 @@ class Measured:
     seconds: float
 
     def __str__(self) -> str:
-        bytes_, records = self.report["bytes"], sum(self.report["records"].values())
-        return (
-            f"{records:,} records, {bytes_ / 1e6:,.0f} MB in {self.seconds:.1f} s "
-            f"({bytes_ / 1e6 / self.seconds:,.0f} MB/s), peak memory {self.peak / 1e6:.1f} MB"
-        )
+        if self.report["event"] == "process":
+            what = f"{self.report['requests']:,} requests"
+        else:
+            bytes_, records = self.report["bytes"], sum(self.report["records"].values())
+            what = f"{records:,} records, {bytes_ / 1e6:,.0f} MB ({bytes_ / 1e6 / self.seconds:,.0f} MB/s)"
+        return f"{what} in {self.seconds:.1f} s, peak memory {self.peak / 1e6:.1f} MB"
 
 
-def measured(*words: str, cwd: Path, base_url: str) -> Measured:
-    """Run `streamer run` with `words` to its end; its files are `cwd/results/{batch_id}.jsonl`."""
+def measured(*words: str, cwd: Path, base_url: str, command: str = "run") -> Measured:
+    """Run a command of `streamer` with `words` to its end."""
     figures = cwd / "figures.json"
     launcher = [sys.executable, "-S", "-c", LAUNCHER, str(figures)]
     done = subprocess.run(
-        [*launcher, *COMMAND, "run", "--json", *words],
+        [*launcher, *COMMAND, command, "--json", *words],
         cwd=cwd,
         env=environment(base_url, KEY),
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""What must hold at any size: each scenario runs `streamer run`, asserts, and gives back what it measured.
+"""What must hold at any size: each scenario runs a command, asserts, and gives back what it measured.
 
 The test suite runs them small; `python -m tests.scale` runs them as large as the API allows.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import filecmp
 import http.client
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.peers.nginx import Nginx
 from tests.scale.measured import Measured, measured
 
 LIMIT = 100_000_000  # bytes of memory that one download may take in all, the interpreter included
+PROCESS_LIMIT = 150_000_000  # bytes of memory that `streamer process` may take, whatever it is given
 FLAT = 1.2  # times the memory of a few batches that many may take
 POLL_INTERVAL = 0.2  # seconds
 CONCURRENCY = 8
@@ -103,6 +105,55 @@ def static_file(folder: Path, *, records: int, record_bytes: int) -> str:
     assert statuses == [200, 200]
     assert run.peak < LIMIT
     return f"nginx: {run}"
+
+
+def process_file(folder: Path, *, requests: int, request_bytes: int, batches: int, most: int, seed: int) -> str:
+    """A file of requests through `streamer process`: an answer to each, in their order.
+
+    Args:
+        folder: where files go.
+        requests: how many.
+        request_bytes: about how long each is.
+        batches: how many the first attempt takes.
+        most: requests of one batch at most.
+        seed: decides which requests fail.
+    """
+    file = folder / "requests.jsonl"
+    filler = b"x" * max(0, request_bytes - 150)
+    with file.open("wb") as lines:
+        for n in range(requests):
+            lines.write(
+                b'{"custom_id":"request-%07d","params":{"model":"claude-haiku-5-5","max_tokens":64,'
+                b'"messages":[{"role":"user","content":"%d %b"}]}}\n' % (n, n, filler)
+            )
+    settings = {
+        "duration": 1,
+        "retry_after": 0,
+        "record_bytes": 400,
+        "mix": "succeeded=0.95,expired=0.05",
+        "seed": seed,
+    }
+    words = ("requests.jsonl", "--to", "answers.jsonl", "--retry", "9", "--max-requests", str(most))
+    with running(**settings) as emulator:
+        poll = ("--poll-interval", str(POLL_INTERVAL))
+        run = measured(*words, *poll, cwd=folder, base_url=emulator.base_url, command="process")
+        stats = emulator.stats()
+    size = file.stat().st_size
+    assert (run.code, run.complaints) == (0, "")
+    assert run.report["answers"] == {"succeeded": requests}
+    assert stats["batches_created"] == run.report["batches"] == batches + run.report["attempts"] - 1
+    with (folder / "answers.jsonl").open("rb") as answers:
+        for n, answer in enumerate(answers):
+            assert answer.startswith(b'{"custom_id":"request-%07d",' % n)
+    assert n == requests - 1
+    shutil.rmtree(folder / "requests.jsonl.streamer")
+    file.unlink()
+    (folder / "answers.jsonl").unlink()
+    assert run.peak < PROCESS_LIMIT, run
+    return (
+        f"process of {size / 1e6:,.0f} MB: {run}; {batches} batches, then {run.report['sent_again']:,} requests again "
+        f"in {run.report['attempts'] - 1} attempts"
+    )
 
 
 def _complete(run: Measured, records: int) -> None:
