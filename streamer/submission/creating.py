@@ -28,9 +28,10 @@ from streamer.api.errors import (
     StreamerError,
     SubmissionError,
 )
-from streamer.api.types import Batch
+from streamer.api.types import Batch, BatchPage
 from streamer.submission.ledger import Ledger, Planned, State
 from streamer.submission.refusal import QUEUE_PATIENCE, TOLD_EVERY, advice, passes, pause
+from streamer.submission.settlement import there_before
 from streamer.submission.settling import STOP, OnUnknown, settle
 from streamer.submission.spoolbody import SpoolBody
 from streamer.threads import Lane, Threads
@@ -40,6 +41,7 @@ T = TypeVar("T")
 
 log = logging.getLogger("streamer.submission")
 
+NEWEST = 100  # batches that are looked at before a create
 MOST_UNKNOWN = 5  # creates of one batch of which no batch came and no answer either, before it is given up
 
 
@@ -118,8 +120,7 @@ class _Creator:
         self._random = random
         self._known: set[str] = set()  # ids in the ledger
         self._done = self._total = 0  # batches of those that are wanted
-        self._since: float | None = None  # a moment before now, by the server's clock
-        self._asked = False  # whether the server was asked for one
+        self._lists = True  # until a gateway passes no list on
 
     async def begin(self, attempt: int | None) -> list[Planned]:
         """Read the ledger; the batches that are wanted."""
@@ -152,8 +153,6 @@ class _Creator:
                 if (batch_id := await self._settled(one)) is not None:
                     return await self._created(one, batch_id)
             else:
-                if batch.created_at is not None:
-                    self._since = batch.created_at.timestamp()
                 return await self._created(one, batch.id)
         raise self._stopped(unknown) from unknown
 
@@ -185,24 +184,22 @@ class _Creator:
             one = await self._intended(one)
 
     async def _intended(self, one: Planned) -> Planned:
-        if not self._asked:
-            self._since = await self._newest()
-            self._asked = True
         at = self._clock.now().timestamp()
-        await self._lane.run(partial(self._ledger.intend, one.number, at, self._since))
-        return msgspec.structs.replace(one, state=State.INTENDED, intended_at=at, since=self._since)
+        one = msgspec.structs.replace(one, state=State.INTENDED, intended_at=at)
+        newest = await self._newest() if self._lists else None
+        since, before = (None, []) if newest is None else there_before(newest, one)
+        await self._lane.run(partial(self._ledger.intend, one.number, at, since, before))
+        return msgspec.structs.replace(one, since=since, before=tuple(before))
 
-    async def _newest(self) -> float | None:
-        """When the newest batch was created: a moment before now on the server's clock, which ours may differ from."""
+    async def _newest(self) -> BatchPage | None:
+        """The newest batches of the workspace; None where a gateway passes no list on."""
         try:
-            page = await self._answered(self._client.list_page(limit=1))
+            return await self._answered(self._client.list_page(limit=NEWEST))
         except ApiError as error:
             if isinstance(error, AuthenticationError):
                 raise
-            return None  # a gateway that passes no list on
-        if not page.data:
-            return 0.0
-        return None if page.data[0].created_at is None else page.data[0].created_at.timestamp()
+            self._lists = False
+            return None
 
     async def _created(self, one: Planned, batch_id: str) -> Planned:
         await self._lane.run(partial(self._ledger.created, one.number, batch_id))

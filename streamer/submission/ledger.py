@@ -28,7 +28,7 @@ CREATE TABLE spool (attempt INTEGER PRIMARY KEY, name TEXT NOT NULL, digest TEXT
 CREATE TABLE batch (
     number INTEGER PRIMARY KEY, attempt INTEGER NOT NULL,
     start_byte INTEGER NOT NULL, end_byte INTEGER NOT NULL, requests INTEGER NOT NULL,
-    intended_at REAL, since REAL, batch_id TEXT UNIQUE
+    intended_at REAL, since REAL, before TEXT NOT NULL DEFAULT '', batch_id TEXT UNIQUE
 );
 CREATE INDEX batch_attempt ON batch (attempt, number);
 """
@@ -62,6 +62,7 @@ class Planned(msgspec.Struct, frozen=True):
         batch_id: its id, when it is created.
         intended_at: when its create was about to be sent, by our clock, in seconds since 1970.
         since: a time of the server's clock that its creation cannot be before, in seconds since 1970, when known.
+        before: ids of batches of the same size that were there already when its create was about to be sent.
     """
 
     number: int
@@ -72,6 +73,7 @@ class Planned(msgspec.Struct, frozen=True):
     batch_id: str | None = None
     intended_at: float | None = None
     since: float | None = None
+    before: tuple[str, ...] = ()
 
 
 class Ledger(SqliteFile):
@@ -123,7 +125,7 @@ class Ledger(SqliteFile):
         """The batches of one attempt, or of all, in their order."""
         with self._using() as connection:
             found = connection.execute(
-                "SELECT number, attempt, name, start_byte, end_byte, requests, intended_at, since, batch_id "
+                "SELECT number, attempt, name, start_byte, end_byte, requests, intended_at, since, before, batch_id "
                 "FROM batch JOIN spool USING (attempt) WHERE ? IN (attempt, 0) ORDER BY number",
                 (attempt or 0,),
             )
@@ -156,16 +158,21 @@ class Ledger(SqliteFile):
                 [(attempt, one.start, one.end, one.requests) for one in slices],
             )
 
-    def intend(self, number: int, at: float, since: float | None = None) -> None:
+    def intend(self, number: int, at: float, since: float | None = None, before: Iterable[str] = ()) -> None:
         """A create of this batch is about to be sent.
 
         Args:
             number: the batch's.
             at: now, by our clock, in seconds since 1970.
             since: now, or before, by the server's clock, where that is known.
+            before: ids of batches that are there already and might be taken for it later.
         """
         self._change(
-            "UPDATE batch SET intended_at = ?, since = ? WHERE number = ? AND batch_id IS NULL", at, since, number
+            "UPDATE batch SET intended_at = ?, since = ?, before = ? WHERE number = ? AND batch_id IS NULL",
+            at,
+            since,
+            " ".join(before),
+            number,
         )
 
     def created(self, number: int, batch_id: str) -> None:
@@ -174,7 +181,10 @@ class Ledger(SqliteFile):
 
     def withdraw(self, number: int) -> None:
         """The batch was certainly not created: nothing was sent."""
-        self._change("UPDATE batch SET intended_at = NULL, since = NULL WHERE number = ? AND batch_id IS NULL", number)
+        self._change(
+            "UPDATE batch SET intended_at = NULL, since = NULL, before = '' WHERE number = ? AND batch_id IS NULL",
+            number,
+        )
 
     def adopt(self, attempt: int, batch_ids: Iterable[str]) -> None:
         """Batches that were created elsewhere belong to an attempt, which has been planned; known ones stay."""
@@ -221,6 +231,7 @@ def _planned(
     requests: int,
     intended_at: float | None,
     since: float | None,
+    before: str,
     batch_id: str | None,
 ) -> Planned:
     state = State.CREATED if batch_id else State.PLANNED if intended_at is None else State.INTENDED
@@ -233,4 +244,5 @@ def _planned(
         batch_id=batch_id,
         intended_at=intended_at,
         since=since,
+        before=tuple(before.split()),
     )

@@ -4,13 +4,13 @@ The API has no idempotency key and a batch carries no name of ours, so the list 
 batch in it: when it was created, how many requests it has, and, only after it has ended, by its results, which ones.
 A batch can be the one when it
 
-- was created no earlier than the intent was written,
+- was created no earlier than the intent was written, and was not in the list then,
 - has as many requests as the slice,
 - is none that the ledger knows (creates go one after the other, so one intent at most is open), and
 - has ended with custom_ids that are the slice's, or has not ended.
 
-That is proof only of what it is *not*. A batch of as many requests that somebody else made in the same workspace in
-the same seconds cannot be told from ours before it has ended, and with the same custom_ids never.
+That is proof only of what it is *not*. A batch of as many requests that somebody else made in the same workspace
+after the intent was written cannot be told from ours before it has ended, and with the same custom_ids never.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from enum import Enum
 
-from streamer.api.types import Batch
+import msgspec
+
+from streamer.api.types import Batch, BatchPage
 from streamer.submission.ledger import Planned
 
-SERVER_SLACK = 60.0  # seconds that two clocks of the API may differ
+SERVER_SLACK = 60.0  # seconds that two clocks of the API may differ, and a list lag behind
 CLOCK_SLACK = 900.0  # seconds that our clock may be ahead of the API's, where only ours was at hand
 
 
@@ -36,7 +38,7 @@ class Proof(Enum):
 def earliest(intent: Planned) -> float:
     """The time of creation, in seconds since 1970, that a batch of this intent cannot be before."""
     if intent.since is not None:
-        return intent.since - SERVER_SLACK
+        return intent.since
     return (intent.intended_at or 0.0) - CLOCK_SLACK
 
 
@@ -49,7 +51,27 @@ def can_be(batch: Batch, intent: Planned, known: Collection[str]) -> bool:
         known: ids of the batches that the ledger knows.
     """
     late_enough = batch.created_at is None or batch.created_at.timestamp() >= earliest(intent)
-    return late_enough and batch.request_counts.total == intent.slice.requests and batch.id not in known
+    new = batch.id not in known and batch.id not in intent.before
+    return late_enough and new and batch.request_counts.total == intent.slice.requests
+
+
+def there_before(newest: BatchPage, intent: Planned) -> tuple[float | None, list[str]]:
+    """What to write down with an intent.
+
+    Args:
+        newest: the first page of the list.
+        intent: the batch that is about to be created.
+
+    Returns:
+        A time on the server's clock that the batch cannot be created before, None when the list does not tell; and
+        the ids of those in the list that could be taken for it.
+    """
+    times = [batch.created_at.timestamp() for batch in newest.data if batch.created_at is not None]
+    since = max(times) - SERVER_SLACK if times else None if newest.data else 0.0
+    if since is not None and newest.has_more:
+        since = max(since, min(times))  # what is beyond the page was there before, too
+    intent = msgspec.structs.replace(intent, since=since, before=())
+    return since, [batch.id for batch in newest.data if can_be(batch, intent, ())]
 
 
 def may_be(proofs: Mapping[str, Proof]) -> list[str]:

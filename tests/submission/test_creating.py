@@ -236,7 +236,7 @@ async def test_a_queue_that_never_moves_is_given_up_after_a_day_and_nothing_is_i
     ledger, clock = planned(tmp_path, *IDS), FakeClock()
     once = RetryPolicy(attempts=1)
     async with (
-        Server([NONE_YET, refusal(429, kind="rate_limit_error")]) as server,
+        Server([NONE_YET, refusal(429, kind="rate_limit_error")] * 300) as server,
         Client(api_key="k", base_url=server.url, clock=clock, retry=once) as client,
     ):
         with pytest.raises(SubmissionError, match=r"0 of 3 batches are created.*429"):

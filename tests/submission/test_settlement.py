@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.api.types import Batch, RequestCounts
+from streamer.api.types import Batch, BatchPage, RequestCounts
 from streamer.requests import Slice
 from streamer.submission.ledger import Planned, State
-from streamer.submission.settlement import CLOCK_SLACK, SERVER_SLACK, Proof, can_be, may_be
+from streamer.submission.settlement import CLOCK_SLACK, SERVER_SLACK, Proof, can_be, may_be, there_before
 
 NOW = 1_790_000_000.0
 
@@ -27,8 +28,8 @@ def batch(batch_id: str = "msgbatch_1", *, created: float = NOW, requests: int =
 
 def test_a_batch_of_the_servers_time_and_the_right_size_can_be_it() -> None:
     assert can_be(batch(created=NOW + 5), intent(), ())
-    assert can_be(batch(created=NOW - SERVER_SLACK), intent(), ())
-    assert not can_be(batch(created=NOW - SERVER_SLACK - 1), intent(), ())
+    assert can_be(batch(created=NOW), intent(), ())
+    assert not can_be(batch(created=NOW - 1), intent(), ())
     assert not can_be(batch(requests=6), intent(), ())
     assert not can_be(batch("msgbatch_known"), intent(), {"msgbatch_known"})
 
@@ -42,6 +43,27 @@ def test_where_only_our_clock_is_known_it_may_be_a_quarter_of_an_hour_ahead() ->
     ours = intent(since=None)
     assert can_be(batch(created=NOW - CLOCK_SLACK), ours, ())
     assert not can_be(batch(created=NOW - CLOCK_SLACK - 1), ours, ())
+
+
+def test_what_was_in_the_list_before_the_create_can_never_be_it() -> None:
+    page = BatchPage([batch("msgbatch_2"), batch("msgbatch_1", created=NOW - 5), batch("other", requests=6)])
+    since, before = there_before(page, intent())
+    assert (since, before) == (NOW - SERVER_SLACK, ["msgbatch_2", "msgbatch_1"])
+
+
+@given(st.lists(st.floats(0, 200), min_size=1, max_size=20), st.integers(1, 20))
+def test_whatever_was_there_is_none_of_it_and_whatever_comes_later_may_be(ages: list[float], limit: int) -> None:
+    listed = [batch(f"msgbatch_{n}", created=NOW - age) for n, age in enumerate(sorted(ages))]
+    since, before = there_before(BatchPage(listed[:limit], has_more=len(listed) > limit), intent())
+    ours = msgspec.structs.replace(intent(), since=since, before=tuple(before))
+    may_be_it = [one.created_at for one in listed if can_be(one, ours, ())]
+    assert all(created_at == listed[limit - 1].created_at for created_at in may_be_it)  # a tie with the page's last
+    assert can_be(batch("new", created=NOW + 1 - min(ages)), ours, ())
+
+
+def test_in_an_empty_workspace_whatever_comes_may_be_it_and_where_no_times_are_told_our_clock_counts() -> None:
+    assert there_before(BatchPage([]), intent()) == (0.0, [])
+    assert there_before(BatchPage([Batch("msgbatch_1", "ended")]), intent()) == (None, [])
 
 
 PROOFS = st.dictionaries(st.text(min_size=1), st.sampled_from(Proof))
