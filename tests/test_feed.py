@@ -13,7 +13,7 @@ from streamer.pipeline import run
 from streamer.roster import Ended
 from streamer.sinks.queue import QueueSink
 from streamer.watch import watch
-from tests.emulated import emulated
+from tests.submission.local import local, tasks
 
 REQUEST = {
     "custom_id": "a",
@@ -22,7 +22,7 @@ REQUEST = {
 
 
 async def test_an_id_that_comes_while_another_is_watched_is_watched_too() -> None:
-    async with emulated(duration=60, duration_spread=0) as (_, client, clock):
+    async with local(duration=60, duration_spread=0) as (_, client, clock):
         ended = asyncio.Event()
 
         async def ids() -> AsyncIterator[str]:
@@ -43,7 +43,7 @@ async def test_an_iterable_that_ends_with_nothing_ends_the_watching() -> None:
         for batch_id in list[str]():
             yield batch_id
 
-    async with emulated() as (_, client, clock):
+    async with local() as (_, client, clock):
         assert [outcome async for outcome in watch(client, none(), clock=clock)] == []
 
 
@@ -56,11 +56,11 @@ async def failing(client: Client, batches: int) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("batches", [0, 2])
 async def test_what_the_iterable_raises_ends_the_run_and_leaves_no_task(batches: int) -> None:
-    async with emulated(duration=3600) as (_, client, clock):
-        before = asyncio.all_tasks()
+    async with local(duration=3600) as (_, client, clock):
+        before = tasks()
         with pytest.raises(StreamerError, match="no more"):
             await run(client, failing(client, batches), QueueSink(asyncio.Queue(10)), clock=clock)
-        assert asyncio.all_tasks() == before
+        assert tasks() == before
 
 
 async def test_a_cancelled_run_ends_the_iterable() -> None:
@@ -75,7 +75,7 @@ async def test_a_cancelled_run_ends_the_iterable() -> None:
         finally:
             closed.set()
 
-    async with emulated() as (_, client, clock):
+    async with local() as (_, client, clock):
         running = asyncio.create_task(run(client, endless(), QueueSink(asyncio.Queue(10)), clock=clock))
         await asked.wait()
         running.cancel()

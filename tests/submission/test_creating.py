@@ -19,14 +19,12 @@ from streamer.api.errors import (
     SubmissionError,
 )
 from streamer.api.retry import RetryPolicy
-from streamer.api.transport import Timeouts
-from streamer.emulator.process import RunningEmulator
 from streamer.submission.creating import create_batches
 from streamer.submission.ledger import Ledger, Planned, State
 from streamer.submission.settling import Unsettled
 from tests.api.servers import Server, refusal, reply
 from tests.clock import FakeClock
-from tests.emulated import SharedClock, emulated
+from tests.submission.local import LocalClock, LocalEmulator, local, tasks
 from tests.submission.spools import lines, planned
 
 IDS = ("a", "b", "c", "d", "e")  # three batches of two, two and one
@@ -39,17 +37,15 @@ async def created(client: Client, ledger: Ledger, **options: Any) -> list[Planne
 @asynccontextmanager
 async def submitting(
     tmp_path: Path, *custom_ids: str, **switches: Any
-) -> AsyncIterator[tuple[RunningEmulator, Client, SharedClock, Ledger]]:
-    """An emulator, an impatient client of it, and a ledger with batches of two requests."""
-    async with emulated(**switches) as (emulator, _, clock):
+) -> AsyncIterator[tuple[LocalEmulator, Client, LocalClock, Ledger]]:
+    """An emulator, a client of it, and a ledger with batches of two requests."""
+    async with local(**switches) as (emulator, client, clock):
         ledger = planned(tmp_path, *(custom_ids or IDS))
-        quick = Timeouts(answer=0.3, silence=0.3)
-        async with Client(api_key="test-key", base_url=emulator.base_url, clock=clock, timeouts=quick) as client:
-            yield emulator, client, clock, ledger
+        yield emulator, client, clock, ledger
         ledger.close()
 
 
-def books(emulator: RunningEmulator) -> tuple[int, int]:
+def books(emulator: LocalEmulator) -> tuple[int, int]:
     stats = emulator.stats()
     return stats["batches_created"], stats["bodies_repeated"]
 
@@ -122,15 +118,15 @@ async def test_after_a_kill_between_intent_and_answer_the_batch_is_looked_for(tm
 
 async def test_a_cancelled_create_is_settled_by_the_next_run(tmp_path: Path) -> None:
     async with submitting(tmp_path, fault=("create:stall@head,n=1",)) as (emulator, client, clock, ledger):
-        before = asyncio.all_tasks()
+        before = tasks()
         async with Client(api_key="test-key", base_url=emulator.base_url, clock=clock) as patient:
             task = asyncio.create_task(created(patient, ledger, clock=clock))
-            while emulator.stats()["batches_created"] == 0:  # noqa: ASYNC110 - another process counts
+            while emulator.stats()["batches_created"] == 0:  # noqa: ASYNC110 - the emulator counts, and tells nobody
                 await asyncio.sleep(0.01)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-        assert asyncio.all_tasks() == before
+        assert tasks() == before
         assert ledger.batches()[0].state is State.INTENDED
         await created(client, ledger, clock=clock)
         assert books(emulator) == (3, 0)
@@ -163,7 +159,7 @@ async def test_the_ended_batch_with_our_requests_is_taken_among_others_of_its_si
 
 
 @asynccontextmanager
-async def undecidable(tmp_path: Path) -> AsyncIterator[tuple[RunningEmulator, Client, SharedClock, Ledger, list[str]]]:
+async def undecidable(tmp_path: Path) -> AsyncIterator[tuple[LocalEmulator, Client, LocalClock, Ledger, list[str]]]:
     """Two batches in progress, either of which may be the first one."""
     async with submitting(tmp_path, duration=3600) as (emulator, client, clock, ledger):
         ledger.intend(1, clock.now().timestamp(), 0.0)
@@ -285,7 +281,7 @@ async def test_creates_that_always_vanish_are_given_up_with_nothing_sent_twice(t
 
 
 async def test_the_cache_is_warm_before_the_rest_is_sent(tmp_path: Path) -> None:
-    async with emulated(duration=300, duration_spread=0) as (emulator, client, clock):
+    async with local(duration=300, duration_spread=0) as (emulator, client, clock):
         ledger = planned(tmp_path, "a", "b", "c", each=1)
         began = clock.monotonic()
         creating = create_batches(client, ledger, clock=clock, warm_cache=True)

@@ -27,16 +27,11 @@ PATIENT_NO_MORE = "import streamer.submission.search; streamer.submission.search
 LEDGER = "streamer.submission.ledger:Ledger"
 POINTS = [
     "before os.fsync 1",  # of the spool
-    "after os.fsync 1",
     f"before {LEDGER}.plan 1",
     f"after {LEDGER}.plan 1",
-    f"before {LEDGER}.intend 1",
-    f"after {LEDGER}.intend 1",  # nothing was sent
-    f"after {LEDGER}.intend 5",
+    f"after {LEDGER}.intend 5",  # nothing was sent of it
     "after streamer.submission.spoolbody:SpoolBody._open 4",  # it is being sent
-    f"before {LEDGER}.created 1",  # the API has it, and nobody else knows
-    f"before {LEDGER}.created 7",
-    f"after {LEDGER}.created 12",
+    f"before {LEDGER}.created 7",  # the API has it, and nobody else knows
 ]
 
 
@@ -91,7 +86,7 @@ def test_killed_again_and_again_at_random(tmp_path: Path, emulator: RunningEmula
     write(tmp_path, "random")
     before = created(emulator)
     moments = random.Random(5)
-    for _ in range(6):
+    for _ in range(3):
         process = start(tmp_path, emulator.base_url)
         with suppress(subprocess.TimeoutExpired):
             process.wait(moments.uniform(0.4, 1.2))
