@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamer.cli.exits import Exit
-from streamer.cli.options import Subparsers, add_command
+from streamer.cli.options import Subparsers, add_client_options, add_command, make_client
 from streamer.cli.output import escaped, json_line, plural, say
 from streamer.cli.resultfiles import add_result_options
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from streamer.answers.index import Answer
     from streamer.answers.recordfiles import RecordFiles
     from streamer.answers.resubmission import Resubmission
+    from streamer.api.client import Client
 
 NAMED = 20  # requests that are told one by one to people; --json tells all
 
 DESCRIPTION = """
 Look up what became of each request, and write those that can be sent again into a new request file: what expired, and
-what failed with overloaded_error, api_error, timeout_error or rate_limit_error. Such requests were not billed. Nothing
-is sent: `streamer submit` sends the new file. Of several answers to a request one that succeeded counts.
+what failed with overloaded_error, api_error, timeout_error or rate_limit_error. Such requests were not billed. Of
+several answers to a request one that succeeded counts. --submit sends the new file, too; without it nothing is sent.
 
 What is not sent again is listed with its reason. --also takes in what you know to be worth another try: canceled,
 billing_error when the account has money again, missing when the results are lost (what succeeded there was billed).
@@ -40,7 +41,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
   streamer retry --requests requests.jsonl                       of all results in results/
   streamer retry ID1 ID2 --requests requests.jsonl --to again.jsonl
   streamer retry --requests requests.jsonl --also canceled,billing_error
-  streamer retry --requests requests.jsonl && streamer submit retry.jsonl
+  streamer retry --requests requests.jsonl --submit              prints the ids of the new batches
 """,
     )
     add_result_options(parser)
@@ -53,10 +54,15 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         default="",
         help="send these again, too: canceled, missing, or types of errors, e.g. canceled,billing_error",
     )
+    parser.add_argument("--submit", action="store_true", help="send the new file, too, as `streamer submit` does")
     parser.add_argument(
-        "--json", action="store_true", help="a line of JSON for each request that is left, and in the end"
+        "--project", metavar="DIR", help="where --submit keeps the submission (default: the new file and .streamer)"
     )
-    parser.set_defaults(handler=handler, when_interrupted="nothing was written")
+    parser.add_argument("--json", action="store_true", help="lines of JSON: the requests that are left, and all in all")
+    add_client_options(parser)
+    parser.set_defaults(
+        handler=handler, when_interrupted="if the new file is there, `streamer submit` sends it, or goes on with it"
+    )
 
 
 def handler(args: argparse.Namespace) -> int:
@@ -76,6 +82,7 @@ def handler(args: argparse.Namespace) -> int:
             f"{target} exists already, and may have been sent; name another file with --to, or move it away"
         )
     found = result_files(args.named, args.results)
+    client = make_client(args) if args.submit else None  # without a key nothing is written either
     with Index(target.parent) as index, RecordFiles() as records:
         for path in found:
             index.add(path, usage=False)
@@ -95,6 +102,33 @@ def handler(args: argparse.Namespace) -> int:
     elif not args.quiet:
         left.tell_rest()
         tell(told, str(target))
+    if client is not None and told.again:
+        from streamer.cli.loop import run_async
+
+        return run_async(_submit(args, client, target))
+    return Exit.COMPLETE
+
+
+async def _submit(args: argparse.Namespace, client: Client, target: Path) -> int:
+    """Send the new file, and tell the ids."""
+    from streamer.cli.asking import whoever_is_there
+    from streamer.submission.ledger import Planned
+    from streamer.submitting import SubmitObserver, submit
+
+    class Telling(SubmitObserver):
+        def created(self, batch: Planned) -> None:
+            batch_id = batch.batch_id or ""
+            print(json_line({"event": "created", "batch_id": batch_id}) if args.json else escaped(batch_id), flush=True)
+
+    async with client:
+        await submit(
+            client,
+            [target],
+            project=args.project,
+            on_unknown=whoever_is_there(),
+            on_fault=lambda fault: say(str(fault)),
+            observer=Telling(),
+        )
     return Exit.COMPLETE
 
 

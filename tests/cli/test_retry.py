@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from streamer.emulator.process import running
 from tests.answers.made import record, request, results
-from tests.cli.command import streamer
+from tests.cli.command import listed, streamer
 
 IDS = ["a", "b", "c", "d", "e"]
 
@@ -74,6 +75,19 @@ def test_batches_and_files_by_name(folder: Path) -> None:
     done = streamer("retry", "results/msgbatch_2.jsonl", "--requests", "requests.jsonl", cwd=folder, key=None)
     assert "nothing to send again: 0 of 5 requests succeeded" in done.stderr
     assert not (folder / "retry.jsonl").exists()
+
+
+def test_told_to_it_sends_them_once(folder: Path) -> None:
+    with running(duration=0.1) as emulator:
+        words = ("retry", "--requests", "requests.jsonl", "--submit", "--quiet")
+        done = streamer(*words, cwd=folder, base_url=emulator.base_url)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.split() == listed(emulator)
+        # The file may not be written over, as it was sent; and sending it again sends nothing.
+        assert streamer(*words, cwd=folder, base_url=emulator.base_url).returncode == 2
+        again = streamer("submit", "retry.jsonl", "--quiet", cwd=folder, base_url=emulator.base_url)
+        assert again.stdout == done.stdout
+        assert emulator.stats()["batches_created"] == 1
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ class Round:
         """When to kill the run that has just been started."""
         kind = random.choice(("time", "create", "create", "results", "results", "again", "answers"))
         created, delivered, spools = self._created(), self._count("results/*"), self._count("*.jsonl*")
-        limit = time.monotonic() + random.uniform(0.3, 4.0)
+        limit = time.monotonic() + random.uniform(0.5, 2.5)
         if kind == "create":
             more = random.randint(1, 3)
             return lambda: self._created() >= created + more or time.monotonic() > limit
