@@ -62,7 +62,8 @@ def process_summary(report: ProcessReport, prices: Prices) -> list[str]:
     if report.errors:
         lines.append(f"errors: {by_type(report.errors)}")
     if report.sent_again:
-        lines.append(f"{plural(report.sent_again, 'request')} sent again, in {report.attempts - 1} further attempts")
+        further = plural(report.attempts - 1, "further attempt")
+        lines.append(f"{plural(report.sent_again, 'request')} sent again, in {further}")
     lines += _spent(prices.price(report.usage), only_new=False)
     received = sum(batch.bytes for batch in report.batches)
     lines.append(

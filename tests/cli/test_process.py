@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from streamer.emulator.process import RunningEmulator, running
 from tests.answers.made import request, results
 from tests.cli.command import Started, listed, streamer
+from tests.cli.test_terminal import seen
 
 SOON = ("--poll-interval", "0.1")
 PROCESS_FIELDS = {
@@ -130,6 +132,21 @@ def test_canceled_in_mid_flight_it_keeps_what_came(tmp_path: Path) -> None:
     assert whole["answers"].keys() == {"succeeded", "canceled"}
     assert sum(whole["answers"].values()) == 40
     assert ids_in(tmp_path / "answers.jsonl") == [f"q-{n}" for n in range(40)]
+
+
+def test_at_a_terminal_it_says_what_it_sends_again_and_what_all_came_to(
+    tmp_path: Path, service: RunningEmulator
+) -> None:
+    requests(tmp_path / "requests.jsonl", 100, "t")
+    words = ("process", "requests.jsonl", "--to", "answers.jsonl", "--retry", "9", "--max-requests", "60")
+    code, out, shown = seen(*words, *SOON, cwd=tmp_path, base_url=service.base_url)
+    assert (code, out) == (0, "")
+    assert "streamer: 100 requests in 2 batches" in shown
+    assert re.search(r"streamer: sending \d+ requests again \(.*10 expired", shown)
+    assert re.search(r"[12] waiting, 0 streaming", shown)
+    assert re.search(r"streamer: 100 answers in answers\.jsonl \(\d+ succeeded, \d+ errored\)", shown)
+    assert re.search(r"streamer: \d+ requests sent again, in \d further attempt", shown)
+    assert re.search(r"streamer: cost: \$0\.00\d+ at batch price", shown)
 
 
 def test_requests_from_another_command_need_a_name_for_the_project(tmp_path: Path, service: RunningEmulator) -> None:
