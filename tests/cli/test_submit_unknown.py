@@ -1,0 +1,83 @@
+"""Where nobody can tell whether a batch was created, a person is asked, and a pipe is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from streamer.emulator.process import RunningEmulator, running
+from streamer.project import Project
+from tests.cli.command import COMMAND, KEY, environment, listed, streamer
+
+PARAMS = {"model": "claude-opus-5-5", "max_tokens": 16, "messages": [{"role": "user", "content": "hi"}]}
+WORDS = ("submit", "my.jsonl")
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[RunningEmulator]:
+    with running(duration=36_000) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def candidates(tmp_path: Path, emulator: RunningEmulator) -> list[str]:
+    """Two batches of somebody else, in progress and of the right size, after a create that was interrupted."""
+    (tmp_path / "my.jsonl").write_text(json.dumps({"custom_id": "mine", "params": PARAMS}))
+    project = Project(tmp_path / "my.jsonl.streamer")
+    project.plan([tmp_path / "my.jsonl"], (), on_fault=print, id_prefix=None, template=None, stop=Event())
+    project.ledger.intend(1, 0.0, 0.0, before=listed(emulator))
+    project.close()
+    for name in ("x", "y"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"custom_id": name, "params": PARAMS}))
+        assert streamer("submit", f"{name}.jsonl", cwd=tmp_path, base_url=emulator.base_url).returncode == 0
+    return listed(emulator)[:2]
+
+
+def test_a_pipe_is_told_the_ids_and_what_to_say(
+    tmp_path: Path, emulator: RunningEmulator, candidates: list[str]
+) -> None:
+    before = emulator.stats()["batches_created"]
+    done = streamer(*WORDS, cwd=tmp_path, base_url=emulator.base_url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert all(one in done.stderr for one in candidates)
+    named = streamer(*WORDS, "--on-unknown", candidates[0], cwd=tmp_path, base_url=emulator.base_url)
+    assert (named.returncode, named.stdout.strip()) == (0, candidates[0])
+    assert emulator.stats()["batches_created"] == before
+
+
+def answered(answer: str, cwd: Path, base_url: str) -> tuple[int, str]:
+    """Exit code, and what was shown at a terminal where the question got this answer."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *WORDS],
+        cwd=cwd,
+        env=environment(base_url, KEY),
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    while b"to stop here:" not in shown:
+        shown += os.read(ours, 1024)
+    os.write(ours, answer.encode() + b"\n")
+    process.communicate(timeout=60)
+    os.close(ours)
+    return process.returncode, shown.decode()
+
+
+@pytest.mark.parametrize("answer", ["the second", "resend", ""])
+def test_a_person_is_asked(tmp_path: Path, emulator: RunningEmulator, candidates: list[str], answer: str) -> None:
+    said = candidates[1] if answer == "the second" else answer
+    before = emulator.stats()["batches_created"]
+    code, shown = answered(said, tmp_path, emulator.base_url)
+    assert "cannot be told" in shown
+    assert code == (0 if said else 1)
+    assert emulator.stats()["batches_created"] - before == (said == "resend")
