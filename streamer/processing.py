@@ -42,7 +42,7 @@ T = TypeVar("T")
 async def process(
     client: Client,
     files: Sequence[RequestFile],
-    to: str,
+    to: str | Path,
     *,
     batch_ids: Sequence[str] = (),
     project: str | Path | None = None,
@@ -106,6 +106,7 @@ async def process(
         raise ConfigurationError(f"retries must be 0 or more, not {retries}")
     random = random or Random()  # noqa: S311 - jitter, no secret
     clock = clock or SystemClock()
+    to = str(to)
     _refuse_input(to, files)
     place = Project(project_of(files, project), max_requests=max_requests, max_bytes=max_bytes)
     report = ProcessReport(to=to, project=str(place.directory))

@@ -23,6 +23,9 @@ FAILURES = (
     ("invalid_request_error", "Your credit balance is too low to access the API."),
     ("rate_limit_error", "This request would exceed the rate limit of your organization."),
     ("timeout_error", "Request timed out"),
+    ("authentication_error", "invalid x-api-key"),
+    ("billing_error", "There is a problem with the billing of your organization."),
+    ("permission_error", "Your API key may not use this resource."),
 )
 
 _BYTES_PER_TOKEN = 4
