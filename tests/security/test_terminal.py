@@ -68,7 +68,8 @@ COMMANDS = (
 
 
 def test_no_command_passes_on_what_would_drive_a_terminal(tmp_path: Path) -> None:
-    request = {"custom_id": "a", "params": {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]}}
+    messages = [{"role": "user", "content": "x"}]
+    request = {"custom_id": "a", "params": {"model": "m", "max_tokens": 1, "messages": messages}}
     (tmp_path / "requests.jsonl").write_text(json.dumps(request))
 
     async def said(words: str, base_url: str) -> tuple[str, str, bytes]:
