@@ -9,6 +9,7 @@ import pytest
 
 from tests.answers.made import record, request, results
 from tests.cli.command import streamer
+from tests.cli.conftest import Refused
 
 
 @pytest.fixture
@@ -61,16 +62,15 @@ def test_onto_stdout_and_what_is_missing_is_told(folder: Path) -> None:
         (["--to", "x.jsonl", "--requests", "nothing.jsonl"], "nothing.jsonl: this cannot be read: No such file"),
     ],
 )
-def test_mistakes_are_told_and_nothing_is_written(folder: Path, words: list[str], sentence: str) -> None:
+def test_mistakes_are_told_and_nothing_is_written(
+    folder: Path, words: list[str], sentence: str, refused: Refused
+) -> None:
     before = sorted(folder.rglob("*"))
-    done = streamer("join", "--requests", "requests.jsonl", *words, cwd=folder, key=None)
-    assert done.returncode == 2
-    assert sentence in done.stderr
+    assert sentence in refused("join", "--requests", "requests.jsonl", *words, cwd=folder)
     assert sorted(folder.rglob("*")) == before
 
 
-def test_results_of_different_requests_with_the_same_ids_are_never_mixed(folder: Path) -> None:
+def test_results_of_different_requests_with_the_same_ids_are_never_mixed(folder: Path, refused: Refused) -> None:
     results(folder / "results" / "msgbatch_3.jsonl", record("c", "succeeded", "to another question"))
-    done = streamer("join", "--requests", "requests.jsonl", "--to", "answers.jsonl", cwd=folder, key=None)
-    assert done.returncode == 2
-    assert "results/msgbatch_1.jsonl and results/msgbatch_3.jsonl both answer the request 'c'" in done.stderr
+    said = refused("join", "--requests", "requests.jsonl", "--to", "answers.jsonl", cwd=folder)
+    assert "results/msgbatch_1.jsonl and results/msgbatch_3.jsonl both answer the request 'c'" in said

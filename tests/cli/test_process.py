@@ -15,6 +15,7 @@ import pytest
 from streamer.emulator.process import RunningEmulator, running
 from tests.answers.made import request, results
 from tests.cli.command import Started, listed, streamer
+from tests.cli.conftest import Refused
 from tests.cli.test_terminal import seen
 
 SOON = ("--poll-interval", "0.1")
@@ -174,14 +175,10 @@ def test_requests_from_another_command_need_a_name_for_the_project(tmp_path: Pat
     ],
 )
 def test_mistakes_are_told_and_nothing_is_sent(
-    tmp_path: Path, lines: list[bytes], words: tuple[str, ...], sentence: str
+    tmp_path: Path, lines: list[bytes], words: tuple[str, ...], sentence: str, refused: Refused
 ) -> None:
     results(tmp_path / "requests.jsonl", *lines)
-    done = streamer(
-        "process", "requests.jsonl", "--to", "answers.jsonl", *words, cwd=tmp_path, base_url="http://127.0.0.1:9"
-    )
-    assert done.returncode == 2
-    assert sentence in done.stderr
+    assert sentence in refused("process", "requests.jsonl", "--to", "answers.jsonl", *words, cwd=tmp_path)
     assert not (tmp_path / "answers.jsonl").exists()
 
 
@@ -212,8 +209,8 @@ def test_run_with_retry_makes_one_file_of_batches_that_are_there(tmp_path: Path,
         (("msgbatch_1", "--join", "params.model"), "are for one file of all answers: say --retry N"),
     ],
 )
-def test_what_run_with_retry_needs_is_told(tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
-    done = streamer("run", *words, cwd=tmp_path, base_url="http://127.0.0.1:9")
-    assert done.returncode == 2
-    assert sentence in done.stderr
+def test_what_run_with_retry_needs_is_told(
+    tmp_path: Path, words: tuple[str, ...], sentence: str, refused: Refused
+) -> None:
+    assert sentence in refused("run", *words, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
