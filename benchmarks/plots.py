@@ -11,6 +11,7 @@ from benchmarks.results import Results, Row
 
 mpl.use("Agg")  # no screen is needed
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 #: Figures that are plotted against the case, as (scenario, metric, label of the axis).
 CURVES = (
@@ -42,7 +43,7 @@ def _curves(results: Results, directory: Path) -> Iterator[Path]:
         if not rows:
             continue
         figure, axes = plt.subplots(figsize=(9, 6), layout="constrained")
-        axes.set_prop_cycle(color=plt.get_cmap("tab20").colors)  # there are more contenders than usual colours
+        axes.set_prop_cycle(color=plt.get_cmap("tab20")(range(20)))  # there are more contenders than usual colours
         for name, line in _lines(rows).items():
             points = [(row.at, row.middle(metric) or 0.0) for row in line]
             axes.plot(*zip(*points, strict=True), marker="o", label=name)
@@ -75,7 +76,7 @@ def _bars(results: Results, directory: Path) -> Iterator[Path]:
         yield _save(figure, directory, scenario, metric)
 
 
-def _save(figure: plt.Figure, directory: Path, scenario: str, metric: str) -> Path:
+def _save(figure: Figure, directory: Path, scenario: str, metric: str) -> Path:
     name = "-".join([scenario, *metric.replace("/", " per ").split()]).lower()
     path = directory / f"{name}.png"
     figure.savefig(path, dpi=110)

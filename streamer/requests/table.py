@@ -58,7 +58,7 @@ def read_table(file: BinaryIO, name: str, faults: FaultLog, template: ParamsTemp
             header = values
             reason = _wrong_header(header)
             try:
-                bound = template.bind(header)
+                bound = template.for_columns(header)
             except TemplateError as error:
                 reason = reason or str(error)
             if reason:

@@ -32,7 +32,7 @@ class ParamsTemplate:
         TemplateError: it is no JSON object, or a brace stands alone.
 
     >>> template = ParamsTemplate(b'{"system": "{{JSON}} only", "messages": [{"content": "Sum up: {article}"}]}')
-    >>> template.bind(["id", "article"]).fill(["7", 'He said "no"'])
+    >>> template.for_columns(["id", "article"]).fill(["7", 'He said "no"'])
     b'{"system":"{JSON} only","messages":[{"content":"Sum up: He said \\"no\\""}]}'
     """
 
@@ -63,7 +63,7 @@ class ParamsTemplate:
         """The columns it needs, each once, in the order of their first use."""
         return list(dict.fromkeys(self._parts[1::2]))
 
-    def bind(self, header: Sequence[str]) -> BoundTemplate:
+    def for_columns(self, header: Sequence[str]) -> BoundTemplate:
         """The template for files with these columns.
 
         Raises:

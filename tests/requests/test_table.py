@@ -76,18 +76,18 @@ def test_a_field_may_be_long(tmp_path: Path, template: Path) -> None:
 def test_what_a_record_holds_changes_nothing_but_its_string(values: list[str]) -> None:
     columns = [f"c{n}" for n in range(len(values))]
     template = {"system": "".join(f"<{{{column}}}>" for column in columns), "x": ["{c0}", 1.0, None]}
-    filled = ParamsTemplate(json.dumps(template).encode()).bind(columns).fill(values)
+    filled = ParamsTemplate(json.dumps(template).encode()).for_columns(columns).fill(values)
     assert json.loads(filled) == {"system": "".join(f"<{value}>" for value in values), "x": [values[0], 1.0, None]}
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])))
 def test_a_template_with_doubled_braces_is_what_it_was(key: str, text: str) -> None:
     template = json.dumps({key: text.replace("{", "{{").replace("}", "}}")}).encode()
-    assert json.loads(ParamsTemplate(template).bind([]).fill([])) == {key: text}
+    assert json.loads(ParamsTemplate(template).for_columns([]).fill([])) == {key: text}
 
 
 def test_what_is_outside_strings_is_kept_as_it_is_written() -> None:
-    assert ParamsTemplate(b'{"a": 1.0, "b": 12345678901234567890123, "{k}": [1E5]}').bind([]).fill([]) == (
+    assert ParamsTemplate(b'{"a": 1.0, "b": 12345678901234567890123, "{k}": [1E5]}').for_columns([]).fill([]) == (
         b'{"a":1.0,"b":12345678901234567890123,"{k}":[1E5]}'
     )
 
@@ -96,8 +96,8 @@ def test_what_is_outside_strings_is_kept_as_it_is_written() -> None:
 def test_a_placeholder_is_the_name_of_a_column_and_nothing_else(attack: str) -> None:
     template = ParamsTemplate(json.dumps({"system": attack}).encode())
     with pytest.raises(TemplateError, match="the columns are 'article'"):
-        template.bind(["article"])
-    assert template.bind([attack[1:-1]]).fill(["fine"]) == b'{"system":"fine"}'
+        template.for_columns(["article"])
+    assert template.for_columns([attack[1:-1]]).fill(["fine"]) == b'{"system":"fine"}'
 
 
 def test_a_column_that_is_not_there_is_told_with_those_that_are(tmp_path: Path, template: Path) -> None:
