@@ -17,7 +17,7 @@ from typing import TypeVar
 from streamer.answers.fields import Fields
 from streamer.answers.index import Index
 from streamer.answers.join import Joined, join
-from streamer.answers.output import Output
+from streamer.answers.output import Output, refuse_input
 from streamer.answers.retry import MISSING, retryable
 from streamer.api.client import Client
 from streamer.api.clock import Clock, SystemClock
@@ -107,7 +107,7 @@ async def process(
     random = random or Random()  # noqa: S311 - jitter, no secret
     clock = clock or SystemClock()
     to = str(to)
-    _refuse_input(to, files)
+    refuse_input(to, files)
     place = Project(project_of(files, project), max_requests=max_requests, max_bytes=max_bytes)
     report = ProcessReport(to=to, project=str(place.directory))
     begun, sent, repeated = clock.monotonic(), client.requests, client.retries
@@ -233,10 +233,3 @@ class _Process:
         sent = self._project.ledger.batches()
         report.attempts = max((one.attempt for one in sent), default=1)
         report.sent_again = sum(one.slice.requests for one in sent if one.attempt > 1)
-
-
-def _refuse_input(to: str, files: Sequence[RequestFile]) -> None:
-    """Raise `ConfigurationError` when the answers would take the place of the requests."""
-    for file in files:
-        if isinstance(file, str | Path) and Path(to).exists() and Path(file).exists() and Path(to).samefile(file):
-            raise ConfigurationError(f"the answers cannot go to {to}, which is one of the request files; name another")

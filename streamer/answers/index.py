@@ -122,7 +122,7 @@ class Index:
             path: the file.
             attempt: the number of the submission that its batch belongs to.
             growing: it is a `.part`, whose last line may be cut off.
-            usage: count the tokens of its records, too.
+            usage: count the tokens of its records, too; memory then grows with the custom_ids of one file.
             check: called from time to time; what it raises ends this.
 
         Raises:
@@ -131,7 +131,7 @@ class Index:
         number = len(self._files)
         self._files.append(path)
         tally = Tally()  # its ids are those of one batch
-        for places in read_places(path, growing=growing, usage=usage):
+        for places in read_places(path, growing=growing):
             check()
             if usage:
                 tally.add(places.ids, places.results)

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from streamer.answers.wholefile import BUFFER, WholeFile
+from streamer.api.errors import ConfigurationError
 from streamer.sinks.stdout import Pipe
 
 STDOUT = "-"
+
+
+def refuse_input(target: str, files: Sequence[object]) -> None:
+    """See that the answers do not take the place of the requests, whose files may be paths or open.
+
+    Raises:
+        ConfigurationError: they would.
+    """
+    for file in files:
+        there = isinstance(file, str | Path) and Path(target).exists() and Path(file).exists()
+        if there and Path(target).samefile(str(file)):
+            raise ConfigurationError(f"the answers cannot go to {target}, which is one of the request files")
 
 
 class Output:

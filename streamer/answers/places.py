@@ -35,18 +35,17 @@ class Places(NamedTuple):
     lengths: list[int]
 
 
-def read_places(path: Path, *, growing: bool = False, usage: bool = True) -> Iterator[Places]:
+def read_places(path: Path, *, growing: bool = False) -> Iterator[Places]:
     """The records of a file of results, in order, some at a time.
 
     Args:
         path: the file.
         growing: it is a `.part`, whose last line may be cut off: that is passed over.
-        usage: read the usage of each record too, and so all of it.
 
     Raises:
         ConfigurationError: it cannot be read, or something in it is not a record.
     """
-    reading = _Reading(path, growing=growing, usage=usage)
+    reading = _Reading(path, growing=growing)
     framer = Framer()
     try:
         with path.open("rb") as file:
@@ -60,10 +59,9 @@ def read_places(path: Path, *, growing: bool = False, usage: bool = True) -> Ite
 class _Reading:
     """A file that is being read, piece by piece."""
 
-    def __init__(self, path: Path, *, growing: bool, usage: bool) -> None:
+    def __init__(self, path: Path, *, growing: bool) -> None:
         self._path = path
         self._growing = growing
-        self._usage = usage
         self._long: LongRecordReader | None = None  # of the long record under way
         self._begin = self._length = 0  # of that
 
@@ -71,7 +69,7 @@ class _Reading:
         """The records that end in this piece."""
         if isinstance(piece, Part):
             return self._take_part(piece)
-        block, rejects = read_lines("", piece, usage=self._usage)
+        block, rejects = read_lines("", piece)
         for reject in rejects:
             self._refuse(reject.offset, reject.reason, terminated=reject.terminated)
         return Places([], [], [], [], []) if block is None else _in_block(block, piece)

@@ -54,7 +54,7 @@ def handler(args: argparse.Namespace) -> int:
     from streamer.answers.fields import Fields
     from streamer.answers.index import Index
     from streamer.answers.join import join
-    from streamer.answers.output import STDOUT, Output
+    from streamer.answers.output import STDOUT, Output, refuse_input
     from streamer.api.errors import ConfigurationError
     from streamer.cli.resultfiles import result_files
 
@@ -89,15 +89,6 @@ def handler(args: argparse.Namespace) -> int:
 def field_names(text: str) -> list[str]:
     """The names in a list with commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def refuse_input(target: str, files: list[str]) -> None:
-    """Raise `ConfigurationError` when the answers would take the place of the requests."""
-    from streamer.api.errors import ConfigurationError
-
-    for file in files:
-        if Path(file).exists() and Path(target).exists() and Path(target).samefile(file):
-            raise ConfigurationError(f"--to {target} is one of the request files; name another file")
 
 
 def lines(told: Joined, target: str) -> list[str]:

@@ -29,18 +29,17 @@ def cut_out(path: Path, **options: bool) -> list[bytes]:
 @given(
     texts=st.lists(st.text(max_size=20), min_size=1, max_size=12),
     data=st.data(),
-    usage=st.booleans(),
     bom=st.booleans(),
 )
 def test_every_record_is_where_it_is_said_to_be_whatever_lies_between(
-    texts: list[str], data: st.DataObject, usage: bool, bom: bool, tmp_path: Path
+    texts: list[str], data: st.DataObject, bom: bool, tmp_path: Path
 ) -> None:
     records = [record(f"a-{n}", "succeeded", text) for n, text in enumerate(texts)]
     between = [data.draw(st.sampled_from(SEPARATORS)) for _ in records]
     body = b"".join(part for pair in zip(records, between, strict=True) for part in pair)
     path = tmp_path / "results.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" * bom + body)
-    assert cut_out(path, usage=usage) == records
+    assert cut_out(path) == records
 
 
 def test_a_file_of_many_chunks(tmp_path: Path) -> None:
@@ -63,9 +62,8 @@ def test_the_error_of_each_is_known(tmp_path: Path) -> None:
         record("c", "invalid_request_error", "Your credit balance is too low to access the API."),
         json.dumps({"custom_id": "d", "result": {"type": "errored"}}).encode(),
     )
-    for usage in (True, False):
-        [places] = [places for places in read_places(path, usage=usage) if places.ids]
-        assert places.errors == ["", "overloaded_error", "billing_error", ""]
+    [places] = [places for places in read_places(path) if places.ids]
+    assert places.errors == ["", "overloaded_error", "billing_error", ""]
 
 
 def test_something_else_than_records_is_refused_with_its_place(tmp_path: Path) -> None:

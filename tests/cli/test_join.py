@@ -55,7 +55,7 @@ def test_onto_stdout_and_what_is_missing_is_told(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--to", "requests.jsonl"], "--to requests.jsonl is one of the request files"),
+        (["--to", "requests.jsonl"], "the answers cannot go to requests.jsonl, which is one of the request files"),
         (["--to", "results"], "results is a directory; name a file in it"),
         (["--to", "-", "--json"], "--to - and --json both write to stdout"),
         (["--to", "x.jsonl", "--fields", "title"], "there is no field 'title': name custom_id or a path"),
