@@ -11,7 +11,21 @@ import pytest
 
 from tests.cli.command import streamer
 
-COMMANDS = ("demo", "process", "run", "submit", "retry", "join", "list", "show", "cancel", "delete", "cost", "serve", "completion")
+COMMANDS = (
+    "demo",
+    "process",
+    "run",
+    "submit",
+    "retry",
+    "join",
+    "list",
+    "show",
+    "cancel",
+    "delete",
+    "cost",
+    "serve",
+    "completion",
+)
 
 
 def test_the_help_names_commands_environment_and_exit_codes(tmp_path: Path) -> None:
