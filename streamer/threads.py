@@ -1,8 +1,8 @@
 """Blocking calls in threads that never outlive their caller.
 
 Cancelling a coroutine that waits for a thread does not stop the thread: with aiofiles alone a file kept growing from
-52 to 512 MiB after its writer had been cancelled. So every blocking call of a sink goes through a `Lane`, which
-waits for the thread before it lets a cancellation through.
+52 to 512 MiB after its writer had been cancelled. So every blocking call goes through a `Lane`, which waits for
+the thread before it lets a cancellation through.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Threads:
-    """At most `limit` threads of a sink's own, started when they are first needed and ended by `close`.
+    """At most `limit` threads of their owner's own, started when they are first needed and ended by `close`.
 
     Not the loop's default threads: those also look up host names, and a slow disk would hold up the network.
     """

@@ -35,7 +35,8 @@ SIMULTANEOUS = 8  # requests of one round under way at once
 NO_SUCH_PAGE = {400, 404, 405, 501}  # the cursor's batch is gone, or a gateway passes no list on
 OLDEST_IN_PROGRESS = timedelta(hours=25)  # a batch expires after 24 hours
 
-Answer = BatchPage | Batch | ApiError | TransportError | ConfigurationError
+# What comes of one request of a round.
+Reply = BatchPage | Batch | ApiError | TransportError | ConfigurationError
 
 
 async def watch(
@@ -130,15 +131,15 @@ class _Watcher:
         self._sweep.begin(due)
         outcomes: list[Ended | Lost] = []
         while wave := self._sweep.wave():
-            for request, answer in await self._ask(wave):
-                outcomes += self._learn(request, answer)
+            for request, reply in await self._ask(wave):
+                outcomes += self._learn(request, reply)
         return outcomes
 
-    async def _ask(self, requests: list[Page | Single]) -> list[tuple[Page | Single, Answer]]:
-        """Send requests, a few at a time; errors come back as answers."""
+    async def _ask(self, requests: list[Page | Single]) -> list[tuple[Page | Single, Reply]]:
+        """Send requests, a few at a time; errors come back as replies."""
         slots = asyncio.Semaphore(SIMULTANEOUS)
 
-        async def ask(request: Page | Single) -> tuple[Page | Single, Answer]:
+        async def ask(request: Page | Single) -> tuple[Page | Single, Reply]:
             async with slots:
                 try:
                     polled: Polled[Batch] | Polled[BatchPage]
@@ -156,33 +157,33 @@ class _Watcher:
             tasks = [group.create_task(ask(request), name=f"ask {request}") for request in requests]
         return [task.result() for task in tasks]
 
-    def _learn(self, request: Page | Single, answer: Answer) -> list[Ended | Lost]:
-        if isinstance(answer, BatchPage):
+    def _learn(self, request: Page | Single, reply: Reply) -> list[Ended | Lost]:
+        if isinstance(reply, BatchPage):
             self._last_answer = self._clock.monotonic()
-            self._sweep.answered(request, answer)
-            return self._take(answer.data)
+            self._sweep.answered(request, reply)
+            return self._take(reply.data)
         if isinstance(request, Single):
             self._sweep.answered(request, None)
-            return self._learn_single(request.batch_id, answer)
-        if isinstance(answer, ApiError) and answer.status in NO_SUCH_PAGE:
+            return self._learn_single(request.batch_id, reply)
+        if isinstance(reply, ApiError) and reply.status in NO_SUCH_PAGE:
             self._sweep.answered(request, None)  # ask for its batches one by one
             return []
-        self._tolerate(answer)
+        self._tolerate(reply)
         for batch_id in self._sweep.give_up():
             self._roster.postpone(batch_id)
         return []
 
-    def _learn_single(self, batch_id: str, answer: Answer) -> list[Ended | Lost]:
-        if isinstance(answer, Batch):
+    def _learn_single(self, batch_id: str, reply: Reply) -> list[Ended | Lost]:
+        if isinstance(reply, Batch):
             self._last_answer = self._clock.monotonic()
-            return self._take([answer])
-        if isinstance(answer, NotFoundError):
+            return self._take([reply])
+        if isinstance(reply, NotFoundError):
             self._last_answer = self._clock.monotonic()
-            lost = self._roster.missing(batch_id, answer)
-        elif isinstance(answer, ConfigurationError) or (isinstance(answer, ApiError) and _final(answer)):
-            lost = self._roster.refuse(batch_id, answer)
+            lost = self._roster.missing(batch_id, reply)
+        elif isinstance(reply, ConfigurationError) or (isinstance(reply, ApiError) and _final(reply)):
+            lost = self._roster.refuse(batch_id, reply)
         else:
-            self._tolerate(answer)
+            self._tolerate(reply)
             self._roster.postpone(batch_id)
             lost = None
         if lost is None:
@@ -201,14 +202,14 @@ class _Watcher:
                     outcomes.append(outcome)
         return outcomes
 
-    def _tolerate(self, error: Answer) -> None:
+    def _tolerate(self, reply: Reply) -> None:
         """Go on after an error that says nothing about a batch, unless it says everything or has lasted too long."""
-        if not isinstance(error, Exception):
+        if not isinstance(reply, Exception):
             return
         now = self._clock.monotonic()
-        if isinstance(error, AuthenticationError) or self._last_answer is None or now - self._last_answer > PATIENCE:
-            raise error
-        log.warning("no answer about the batches, watching on: %s", error, extra={"action": "poll_failed"})
+        if isinstance(reply, AuthenticationError) or self._last_answer is None or now - self._last_answer > PATIENCE:
+            raise reply
+        log.warning("no answer about the batches, watching on: %s", reply, extra={"action": "poll_failed"})
 
     def _too_old(self, batch: Batch) -> bool:
         return batch.created_at is not None and self._clock.now() - batch.created_at > OLDEST_IN_PROGRESS

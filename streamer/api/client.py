@@ -18,7 +18,7 @@ from streamer.api.exchange import Call, Exchange, Polled
 from streamer.api.limiter import RateLimiter
 from streamer.api.origin import DEFAULT_BASE_URL, BaseUrl, checked_trusted_hosts, results_destination
 from streamer.api.retry import Operation, RetryPolicy
-from streamer.api.transport import Lane, ResultsBody, Timeouts, Transport
+from streamer.api.transport import Connections, ResultsBody, Timeouts, Transport
 from streamer.api.types import PAGE_LIMIT, Batch, BatchPage, DeletedBatch, Message
 
 PAGE_BYTES = 8 << 20  # a batch is some 600 bytes, so ten times a full page
@@ -153,7 +153,7 @@ class Client:
             method="POST",
             to=self._exchange.base.batches(),
             headers={**self._headers, "content-type": "application/json"},
-            lane=Lane.CREATE,
+            connections=Connections.CREATE,
             body=body,
         )
         return (await self._exchange.ask(call, Batch)).value
@@ -177,7 +177,7 @@ class Client:
             method="POST",
             to=self._exchange.base.messages(),
             headers={**self._headers, "content-type": "application/json"},
-            lane=Lane.MESSAGE,
+            connections=Connections.MESSAGE,
             body=encode_params(params),
             cap=MESSAGE_BYTES,
         )
@@ -331,7 +331,7 @@ class Client:
                 **(headers or {}),
                 "accept-encoding": accept_encoding,
             },
-            lane=Lane.RESULTS,
+            connections=Connections.RESULTS,
         )
         response, body = await self._exchange.open_results(call)
         try:

@@ -28,7 +28,7 @@ from streamer.api.errors import (
 from streamer.api.limiter import RateLimiter
 from streamer.api.origin import BaseUrl, Destination, destination
 from streamer.api.retry import Failure, Operation, RetryPolicy, decide, retry_after, took_no_effect
-from streamer.api.transport import Lane, Lost, Response, ResultsBody, Transport
+from streamer.api.transport import Connections, Lost, Response, ResultsBody, Transport
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ class Call:
     method: str
     to: Destination
     headers: Mapping[str, str]
-    lane: Lane = Lane.CONTROL
+    connections: Connections = Connections.CONTROL
     body: RequestBody | None = None
     cap: int = 1 << 20  # bytes that a good answer may have
 
@@ -191,7 +191,7 @@ class Exchange:
             # The key is put in here, after the origin was checked, and for this one request.
             headers = {**call.headers, **(self.credentials.headers() if to.with_key else {})}
             self.requests += 1
-            response = await self.transport.open(call.lane, call.method, to.url, headers, body=call.body)
+            response = await self.transport.open(call.connections, call.method, to.url, headers, body=call.body)
             if isinstance(response, Lost):
                 return self._lost(call, to, response)
             self.reached = True

@@ -29,7 +29,7 @@ AUTHENTICATING_HEADERS = ("x-api-key", "authorization", "proxy-authorization", "
 NETWORK_ERRORS = (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError)
 
 
-class Lane(Enum):
+class Connections(Enum):
     """Which connections a request uses, so that none waits for another kind."""
 
     CONTROL = "control"  # short questions and answers
@@ -162,12 +162,12 @@ class ResultsBody:
 
 
 class Transport:
-    """Opens requests, each in its lane, with the caller's session or with own ones that are made when needed."""
+    """Opens requests, each over its connections, with the caller's session or own ones made when needed."""
 
     def __init__(self, session: aiohttp.ClientSession | None, timeouts: Timeouts) -> None:
         self._given = session
         self._timeouts = timeouts
-        self._sessions: dict[Lane, aiohttp.ClientSession] = {}
+        self._sessions: dict[Connections, aiohttp.ClientSession] = {}
         self._closed = False
 
     def __repr__(self) -> str:
@@ -176,7 +176,7 @@ class Transport:
 
     async def open(
         self,
-        lane: Lane,
+        connections: Connections,
         method: str,
         url: str,
         headers: Mapping[str, str],
@@ -188,11 +188,11 @@ class Transport:
         Raises:
             ConfigurationError: the client or the caller's session is closed.
         """
-        session = self._session(lane)
-        decode = lane is not Lane.RESULTS
+        session = self._session(connections)
+        decode = connections is not Connections.RESULTS
         within = self._timeouts.answer if body is None else self._timeouts.upload
         silence = self._timeouts.silence
-        if lane is Lane.MESSAGE:
+        if connections is Connections.MESSAGE:
             within = silence = self._timeouts.message
         upload = Upload(body) if body is not None else None
         if body is not None:
@@ -234,21 +234,21 @@ class Transport:
             _, session = self._sessions.popitem()
             await session.close()
 
-    def _session(self, lane: Lane) -> aiohttp.ClientSession:
+    def _session(self, connections: Connections) -> aiohttp.ClientSession:
         if self._closed or (self._given is not None and self._given.closed):
             raise ConfigurationError("the client or its session is closed; open a new one")
         if self._given is not None:
             return self._given
-        if lane not in self._sessions:
-            self._sessions[lane] = aiohttp.ClientSession(
+        if connections not in self._sessions:
+            self._sessions[connections] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=CONNECTIONS_FOR_CONTROL if lane is Lane.CONTROL else 0,
-                    force_close=lane is Lane.CREATE,
+                    limit=CONNECTIONS_FOR_CONTROL if connections is Connections.CONTROL else 0,
+                    force_close=connections is Connections.CREATE,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
             )
-        return self._sessions[lane]
+        return self._sessions[connections]
 
 
 class Upload:

@@ -30,7 +30,7 @@ from streamer.api.errors import (
 )
 from streamer.api.types import Batch, BatchPage
 from streamer.submission.ledger import Ledger, Planned, State
-from streamer.submission.refusal import QUEUE_PATIENCE, TOLD_EVERY, advice, passes, pause
+from streamer.submission.refusal import QUEUE_PATIENCE, TOLD_EVERY, passes, pause, remedy
 from streamer.submission.settlement import there_before
 from streamer.submission.settling import STOP, OnUnknown, settle
 from streamer.submission.spoolbody import SpoolBody
@@ -237,7 +237,7 @@ class _Creator:
             raise self._stopped(error) from error
 
     def _stopped(self, error: StreamerError) -> SubmissionError:
-        return SubmissionError(f"{self._done:,} of {self._total:,} batches are created; {error}; {advice(error)}")
+        return SubmissionError(f"{self._done:,} of {self._total:,} batches are created; {error}; {remedy(error)}")
 
 
 class _Room:

@@ -34,7 +34,7 @@ def pause(refusals: int, random: Random) -> float:
     return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(refusals - 1, 10)) * random.uniform(0.5, 1.0)
 
 
-def advice(error: StreamerError) -> str:
+def remedy(error: StreamerError) -> str:
     """What to do about a create that was refused for good."""
     if isinstance(error, ApiError) and is_spend_limit(error):
         return "raise the spend limit or the credit, or wait until the limit is reset, and run the same again to go on"
