@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-from array import array
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import compress
 from pathlib import Path
 
 from streamer.api.errors import ConfigurationError, ResultsError
 from streamer.api.types import Batch
+from streamer.requests.ids import IdHashes
 from streamer.results.accounting import Tally, Tokens
 from streamer.results.block import Block
 from streamer.results.record import HeadResult
 from streamer.sinks.base import PartWriter, Sink
 from streamer.sinks.scan import BrokenFileError, scan
-
-BUCKETS = 256  # each is looked through on its own, so that no more than a part of the ids is a Python object at once
 
 
 class Spent:
@@ -43,22 +42,21 @@ class Spent:
 def in_file(path: Path) -> Spent:
     """What the records of a result file used; a custom_id that comes again is not counted again.
 
-    Memory is 8 bytes a record: the hashes of the ids. Only where some are the same is the file read once more, and
-    those ids are looked at themselves.
+    Only where ids have the same hash is the file read once more, and those ids are looked at themselves.
 
     Raises:
-        ConfigurationError: the file cannot be read.
+        ConfigurationError: the file cannot be read, or there is no room for temporary files.
         ResultsError: something in it is not a record.
     """
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, IdHashes(Path(tempfile.gettempdir())) as hashes:
             descriptor, size = file.fileno(), os.fstat(file.fileno()).st_size
             spent = Spent()
-            hashes = [array("q") for _ in range(BUCKETS)]
             for ids, results in scan(descriptor, size):
-                _hash(ids, hashes)
+                for custom_id in ids:
+                    hashes.add(custom_id)
                 spent.add_records(ids, results)
-            again = _repeated(hashes)
+            again, _ = hashes.suspects(most=spent.records.total())
             if not again:
                 return spent
             spent, seen = Spent(), set[str]()
@@ -67,22 +65,11 @@ def in_file(path: Path) -> Spent:
                 spent.add_records(list(compress(ids, new)), list(compress(results, new)))
             return spent
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(f"{path} cannot be counted: {error.strerror}") from None
     except BrokenFileError as broken:
         raise ResultsError(
             f"{path} is not counted: at byte {broken.offset:,} it holds something else than a record ({broken.reason})"
         ) from None
-
-
-def _hash(ids: Iterable[str], hashes: list[array[int]]) -> None:
-    for hashed in map(hash, ids):
-        hashes[hashed % BUCKETS].append(hashed)
-
-
-def _repeated(hashes: Iterable[array[int]]) -> set[int]:
-    return {
-        hashed for bucket in hashes if len(set(bucket)) < len(bucket) for hashed, n in Counter(bucket).items() if n > 1
-    }
 
 
 def _first(custom_id: str, seen: set[str]) -> bool:

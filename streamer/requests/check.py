@@ -84,13 +84,14 @@ def check_given(custom_id: str, text: bytes) -> Checked:
     Raises:
         Refused: they cannot be sent.
     """
-    reasons = [] if CUSTOM_ID.fullmatch(custom_id) else [_wrong_id(custom_id)]
+    fine = CUSTOM_ID.fullmatch(custom_id)
+    reasons = [] if fine else [_wrong_id(custom_id)]
     try:
         checked = check_params(custom_id, text)
     except Refused as refused:
-        reasons += refused.reasons
+        raise Refused([*reasons, *refused.reasons], custom_id if fine else None) from None
     if reasons:
-        raise Refused(reasons, None if reasons[0] == _wrong_id(custom_id) else custom_id)
+        raise Refused(reasons)
     return checked
 
 

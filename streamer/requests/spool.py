@@ -15,7 +15,7 @@ from streamer.requests.estimate import Estimate
 from streamer.requests.slices import Slice
 
 _HELD = 1 << 20  # bytes of lines held before they are written
-_ID = slice(len(b'{"custom_id":"'), None)
+_ID_AT = len(b'{"custom_id":"')  # where the id begins in a line
 
 
 class Spool(msgspec.Struct, frozen=True):
@@ -46,19 +46,16 @@ def read_spool(path: Path, part: Slice | None = None) -> Iterator[tuple[str, byt
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it does not have as many bytes as the slice says.
+        ValueError: no line of it ends where the slice does.
     """
     with path.open("rb", buffering=_HELD) as file:
-        left = None
-        if part is not None:
-            file.seek(part.start)
-            left = part.end - part.start
-        while (left is None or left > 0) and (line := file.readline()):
-            if left is not None:
-                left -= len(line)
+        at, end = (0, os.fstat(file.fileno()).st_size) if part is None else (part.start, part.end)
+        file.seek(at)
+        while at < end and (line := file.readline()):
+            at += len(line)
             yield custom_id_of(line), line[:-1]
-        if left:
-            raise ValueError(f"{path} does not have the {part} that it was cut into")
+        if at != end:
+            raise ValueError(f"no request in {path} ends at byte {end:,}, where the slice does")
 
 
 def custom_id_of(line: bytes) -> str:
@@ -67,7 +64,7 @@ def custom_id_of(line: bytes) -> str:
     >>> custom_id_of(b'{"custom_id":"a-1","params":{}}')
     'a-1'
     """
-    return line[_ID.start : line.index(b'"', _ID.start)].decode()
+    return line[_ID_AT : line.index(b'"', _ID_AT)].decode()
 
 
 class NewFile:
