@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 import urllib.request
@@ -62,6 +63,27 @@ def streamer(
         check=False,
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def answered(*words: str, question: str, answer: str, cwd: Path, base_url: str) -> tuple[int, str]:
+    """Exit code of a command, and what it showed at a terminal where its question got this answer."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *words],
+        cwd=cwd,
+        env=environment(base_url, KEY),
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    while question.encode() not in shown:
+        shown += os.read(ours, 1024)
+    os.write(ours, answer.encode() + b"\n")
+    process.communicate(timeout=60)
+    os.close(ours)
+    return process.returncode, shown.decode()
 
 
 class Started:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamer.emulator.process import RunningEmulator, running
-from tests.cli.command import COMMAND, KEY, asked, environment, listed, streamer
+from tests.cli.command import answered, asked, listed, streamer
 
 REQUEST = {"model": "claude-opus-5-5", "max_tokens": 10, "messages": [{"role": "user", "content": "hello"}]}
 
@@ -54,25 +51,7 @@ def test_list_as_json_is_the_api_s_objects(tmp_path: Path, workspace: RunningEmu
     assert {"id", "processing_status", "request_counts", "created_at", "expires_at", "results_url"} <= set(batches[0])
 
 
-def answered(*words: str, answer: str, cwd: Path, base_url: str) -> tuple[int | None, str]:
-    """Exit code of a command, and what it showed at a terminal where its question got this answer."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, *words],
-        cwd=cwd,
-        env=environment(base_url, KEY),
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    shown = b""
-    while b"[y/N]" not in shown:
-        shown += os.read(ours, 1024)
-    os.write(ours, answer.encode() + b"\n")
-    process.communicate(timeout=60)
-    os.close(ours)
-    return process.returncode, shown.decode()
+YES_OR_NO = "[y/N]"
 
 
 @pytest.mark.parametrize(("answer", "left"), [("n", 2), ("y", 1)])
@@ -80,7 +59,9 @@ def test_delete_names_the_batch_and_asks_on_a_terminal(
     tmp_path: Path, workspace: RunningEmulator, answer: str, left: int
 ) -> None:
     batch_id = listed(workspace)[-1]
-    code, shown = answered("delete", batch_id, answer=answer, cwd=tmp_path, base_url=workspace.base_url)
+    code, shown = answered(
+        "delete", batch_id, question=YES_OR_NO, answer=answer, cwd=tmp_path, base_url=workspace.base_url
+    )
     assert f"{batch_id} ended, 5 requests (5 succeeded)" in shown
     assert "Delete 1 batch with 5 requests? The results are gone from the API then, for good. [y/N]" in shown
     assert code == (0 if answer == "y" else 1)
@@ -94,14 +75,14 @@ def status(emulator: RunningEmulator, batch_id: str) -> str:
 def test_cancel_asks_on_a_terminal_and_says_how_much_it_is_about(tmp_path: Path) -> None:
     with running(fill=22, records=1000, duration=36_000, cancel_duration=3600) as emulator:
         ids = listed(emulator)
-        code, shown = answered("cancel", *ids, answer="", cwd=tmp_path, base_url=emulator.base_url)
+        code, shown = answered("cancel", *ids, question=YES_OR_NO, answer="", cwd=tmp_path, base_url=emulator.base_url)
         assert code == 1
         assert "Cancel 22 batches with 22,000 requests? What is done by then is kept. [y/N]" in shown
         assert f"{ids[19]} in_progress, 1,000 requests (1,000 processing)" in shown
         assert ids[20] not in shown
         assert "and 2 more" in shown
         assert {status(emulator, batch_id) for batch_id in ids} == {"in_progress"}
-        code, _ = answered("cancel", *ids[:2], answer="Y", cwd=tmp_path, base_url=emulator.base_url)
+        code, _ = answered("cancel", *ids[:2], question=YES_OR_NO, answer="Y", cwd=tmp_path, base_url=emulator.base_url)
         assert code == 0
         assert [status(emulator, batch_id) for batch_id in ids[:3]] == ["canceling", "canceling", "in_progress"]
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -14,7 +11,7 @@ import pytest
 
 from streamer.emulator.process import RunningEmulator, running
 from streamer.project import Project
-from tests.cli.command import COMMAND, KEY, environment, listed, streamer
+from tests.cli.command import answered, listed, streamer
 
 PARAMS = {"model": "claude-opus-5-5", "max_tokens": 16, "messages": [{"role": "user", "content": "hi"}]}
 WORDS = ("submit", "my.jsonl")
@@ -52,32 +49,11 @@ def test_a_pipe_is_told_the_ids_and_what_to_say(
     assert emulator.stats()["batches_created"] == before
 
 
-def answered(answer: str, cwd: Path, base_url: str) -> tuple[int, str]:
-    """Exit code, and what was shown at a terminal where the question got this answer."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, *WORDS],
-        cwd=cwd,
-        env=environment(base_url, KEY),
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    shown = b""
-    while b"to stop here:" not in shown:
-        shown += os.read(ours, 1024)
-    os.write(ours, answer.encode() + b"\n")
-    process.communicate(timeout=60)
-    os.close(ours)
-    return process.returncode, shown.decode()
-
-
 @pytest.mark.parametrize("answer", ["the second", "resend", ""])
 def test_a_person_is_asked(tmp_path: Path, emulator: RunningEmulator, candidates: list[str], answer: str) -> None:
     said = candidates[1] if answer == "the second" else answer
     before = emulator.stats()["batches_created"]
-    code, shown = answered(said, tmp_path, emulator.base_url)
+    code, shown = answered(*WORDS, question="to stop here:", answer=said, cwd=tmp_path, base_url=emulator.base_url)
     assert "cannot be told" in shown
     assert code == (0 if said else 1)
     assert emulator.stats()["batches_created"] - before == (said == "resend")
