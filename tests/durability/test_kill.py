@@ -89,7 +89,7 @@ def _environment(folder: Path, truth: Truth) -> dict[str, str]:
 
 
 POINTS = [
-    "torn streamer.sinks.partfile.FileIO 1",
+    "torn streamer.sinks.partfile.GrowingFile 1",
     "before os.fsync 1",
     "before os.rename 2",
     "after os.rename 2",

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from io import FileIO
 from itertools import count
 from operator import eq, le
 from pathlib import Path
@@ -97,7 +96,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, fails: Callable[[int], bool]) -> It
     """Have the calls for files fail of which `fails` says so, by their number."""
     shim = Shim(fails)
 
-    class File(FileIO):
+    class File(partfile.GrowingFile):
         def write(self, data: Any) -> int:
             shim.count("write")
             return super().write(data)
@@ -109,7 +108,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, fails: Callable[[int], bool]) -> It
 
     with monkeypatch.context() as patch:
         patch.setattr(partfile, "os", shim)
-        patch.setattr(partfile, "FileIO", File)
+        patch.setattr(partfile, "GrowingFile", File)
         yield shim
 
 
