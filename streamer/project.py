@@ -108,7 +108,7 @@ class Project:
             ConfigurationError: they are not those that this project began with, or it has other batches.
             SubmissionError: another process works in it.
         """
-        fresh = not self.ledger.path.exists()
+        self._check_ledger()
         try:
             spool = prepare(
                 files,
@@ -122,7 +122,7 @@ class Project:
                 stop=stop,
             )
         except BaseException:
-            if fresh:
+            if not self._own_files():
                 self.ledger.remove()
             raise
         slices = [] if batch_ids else spool.slices
@@ -176,6 +176,24 @@ class Project:
         if again.slices:
             self.ledger.plan(attempt, spool, again.digest, again.slices)
         return again
+
+    def _own_files(self) -> list[str]:
+        """The names of the files with requests that are there already."""
+        return [name for name in (REQUESTS, FIELDS) if (self.directory / name).exists()]
+
+    def _check_ledger(self) -> None:
+        """See that files of a project are not there without its ledger, which is made before them.
+
+        Raises:
+            ConfigurationError: they are.
+        """
+        there = self._own_files()
+        if there and not self.ledger.path.exists():
+            raise ConfigurationError(
+                f"{self.directory} has a file {there[0]} and no {self.ledger.path.name}: if it is a project its ledger "
+                "is lost, and with it what was sent already (look with `streamer list`); if it is none its files "
+                "would be overwritten; name another project directory"
+            )
 
     def _digest(self) -> str | None:
         """What the spool of requests has to be, when something of it was sent; from now on no other process plans."""

@@ -289,3 +289,22 @@ async def test_what_cannot_work_is_told_before_anything_is_sent(tmp_path: Path) 
             await process(api, [file], to, fields=["title"])
         assert api.requests == 0
     assert not to.exists()
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_a_directory_with_such_files_and_no_ledger_is_no_project(tmp_path: Path, lost: bool) -> None:
+    asked = articles(tmp_path / "asked.jsonl", 3)
+    project = tmp_path / "project"
+    async with emulated(**FAST) as (emulator, client, clock):
+        if lost:  # with the ledger: then nobody knows what was paid for already
+            await process(client, [asked], tmp_path / "a.jsonl", project=project, clock=clock)
+            (project / "ledger.sqlite").unlink()
+        else:
+            project.mkdir()
+            (project / "fields.jsonl").write_text("somebody's own")
+        before = {file: file.read_bytes() for file in project.glob("*.jsonl")}
+        sent = created(emulator)
+        with pytest.raises(ConfigurationError, match=r"has a file .* and no ledger"):
+            await process(client, [asked], tmp_path / "a.jsonl", project=project, clock=clock)
+        assert {file: file.read_bytes() for file in project.glob("*.jsonl")} == before
+        assert created(emulator) == sent

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
@@ -85,11 +86,14 @@ class SqliteFile(ABC):
             make_directories(self.path.parent)
             if not self.path.exists():
                 self._make()
+            size = self.path.stat().st_size
         except OSError as error:
             raise self._unusable(error) from error
-        if self.path.stat().st_size == 0:
+        if size == 0:
             raise self._damaged("it is empty")
-        connection = sqlite3.connect(self.path, timeout=0.0, isolation_level=None, check_same_thread=False)
+        # mode=rw: were it removed just now by another process, SQLite would make an empty one.
+        uri = f"{self.path.absolute().as_uri()}?mode=rw"
+        connection = sqlite3.connect(uri, uri=True, timeout=0.0, isolation_level=None, check_same_thread=False)
         try:
             # The lock is taken with the first transaction and kept until the file is closed.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -112,16 +116,19 @@ class SqliteFile(ABC):
 
     def _make(self) -> None:
         """Make a new file under another name first: the name itself is never an unfinished file."""
-        new = self.path.with_name(self.path.name + ".new")
-        new.unlink(missing_ok=True)
-        os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        connection = sqlite3.connect(new)
+        # A name of our own: two processes that start at once would unlink and write each other's.
+        descriptor, new = tempfile.mkstemp(prefix=self.path.name + ".new-", dir=self.path.parent)  # it makes it 0600
+        os.close(descriptor)
         try:
-            connection.executescript(
-                f"PRAGMA application_id = {self.application}; PRAGMA user_version = {self.version};"
-                f"PRAGMA journal_mode = WAL; {self.schema}"
-            )
+            connection = sqlite3.connect(new)
+            try:
+                connection.executescript(
+                    f"PRAGMA application_id = {self.application}; PRAGMA user_version = {self.version};"
+                    f"PRAGMA journal_mode = WAL; {self.schema}"
+                )
+            finally:
+                connection.close()
+            with suppress(FileExistsError):  # another process was faster, and a link, unlike a rename, leaves its file
+                os.link(new, self.path)
         finally:
-            connection.close()
-        os.link(new, self.path)  # unlike a rename, this fails when another process was faster
-        new.unlink()
+            Path(new).unlink()

@@ -110,10 +110,18 @@ class Ledger(SqliteFile):
         return self.path.parent
 
     def remove(self) -> None:
-        """Remove the file again, of a submission of which nothing was planned; its directory too, if it is empty."""
-        self.close()
-        with suppress(OSError):
+        """Remove the file again, of a submission of which nothing was planned; its directory too, if it is empty.
+
+        Nothing is removed that is not this process's: the file is when it is open here, for it is locked then.
+        """
+        with self._turn, suppress(OSError, sqlite3.Error):
+            if self._connection is None or self._connection.execute("SELECT count(*) FROM spool").fetchone() != (0,):
+                return
+            # Without a WAL, closing touches no other file by its name: that may be another process's from here on.
+            self._connection.execute("PRAGMA journal_mode = DELETE")
             self.path.unlink()
+            self._connection.close()
+            self._connection = None
             self.directory.rmdir()
 
     def spools(self) -> list[Spooled]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from hypothesis import given
@@ -164,3 +166,42 @@ def test_whatever_is_done_an_id_once_written_stays(
             written[number] = f"msgbatch_{n}"
     assert {one.number: one.batch_id for one in ledger.batches() if one.batch_id} == written
     ledger.close()
+
+
+def test_of_many_that_begin_at_once_one_works_and_the_others_are_told(tmp_path: Path) -> None:
+    for round_number in range(20):
+        project = tmp_path / f"project-{round_number}"
+        ledgers = [Ledger(project) for _ in range(4)]
+        together = Barrier(len(ledgers))
+
+        def begin(ledger: Ledger, together: Barrier = together) -> str:
+            together.wait()
+            try:
+                ledger.plan(1, "requests.jsonl", "abc", HALVES)
+            except SubmissionError as error:
+                ledger.remove()
+                return str(error)
+            return ""
+
+        with ThreadPoolExecutor(len(ledgers)) as pool:
+            told = sorted(pool.map(begin, ledgers))
+        assert told[0] == ""
+        assert all("in use by another process" in one for one in told[1:])
+        for ledger in ledgers:
+            ledger.close()
+        again = Ledger(project)
+        assert len(again.batches()) == len(HALVES)
+        again.close()
+        assert [file.name for file in project.iterdir()] == ["ledger.sqlite"]
+
+
+def test_only_a_ledger_of_which_nothing_was_planned_is_removed(tmp_path: Path) -> None:
+    unused = Ledger(tmp_path / "unused")
+    assert unused.batches() == []
+    unused.remove()
+    assert not (tmp_path / "unused").exists()
+    used = Ledger(tmp_path / "used")
+    used.plan(1, "requests.jsonl", "abc", HALVES)
+    used.remove()
+    assert len(used.batches()) == len(HALVES)
+    used.close()
