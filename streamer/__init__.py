@@ -54,8 +54,6 @@ if TYPE_CHECKING:
     from streamer.results.accounting import Tokens as Tokens
     from streamer.results.block import Block as Block
     from streamer.results.record import Record as Record
-    from streamer.roster import Ended as Ended
-    from streamer.roster import Lost as Lost
     from streamer.sinks import CallbackSink as CallbackSink
     from streamer.sinks import CheckpointedSink as CheckpointedSink
     from streamer.sinks import FileSink as FileSink
@@ -67,6 +65,8 @@ if TYPE_CHECKING:
     from streamer.sinks import sink_for as sink_for
     from streamer.submitting import SubmitObserver as SubmitObserver
     from streamer.submitting import submit as submit
+    from streamer.watching.roster import Ended as Ended
+    from streamer.watching.roster import Lost as Lost
 
 getLogger("streamer").addHandler(NullHandler())
 
@@ -75,7 +75,7 @@ _HOMES = {
     "streamer.pricing": ("Cost", "CostLine", "Prices"),
     "streamer.processing": ("process",),
     "streamer.records": ("Records", "stream"),
-    "streamer.roster": ("Ended", "Lost"),
+    "streamer.watching.roster": ("Ended", "Lost"),
     "streamer.report": ("BatchReport", "Observer", "Outcome", "ProcessObserver", "ProcessReport", "RunReport"),
     "streamer.results.accounting": ("Tally", "Tokens"),
     "streamer.results.block": ("Block",),

@@ -16,14 +16,14 @@ from streamer.api.client import Client
 from streamer.api.clock import Clock, SystemClock
 from streamer.api.errors import ConfigurationError, StreamerError
 from streamer.api.types import RESULT_TYPES, Batch
-from streamer.delivery import Options, deliver
-from streamer.reconciliation import Reconciliation
+from streamer.delivery.delivery import Options, deliver
+from streamer.delivery.reconciliation import Reconciliation
 from streamer.report import BatchReport, Observer, Outcome, RunReport
 from streamer.results.framing import MAX_RECORD_BYTES
-from streamer.roster import POLL_INTERVAL, Ended, Lost
 from streamer.sinks.base import Sink
 from streamer.sinks.guard import close_guarded
-from streamer.watch import watch
+from streamer.watching.roster import POLL_INTERVAL, Ended, Lost
+from streamer.watching.watch import watch
 
 CONCURRENCY = 8  # downloads under way at once
 

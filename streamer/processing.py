@@ -27,12 +27,12 @@ from streamer.project import Project, ending, project_of
 from streamer.report import ProcessObserver, ProcessReport, RunReport
 from streamer.requests import MAX_BYTES, MAX_REQUESTS, Fault, Spool
 from streamer.requests.reading import RequestFile
-from streamer.roster import POLL_INTERVAL
 from streamer.sinks.file import FileSink
 from streamer.submission.creating import create_batches
 from streamer.submission.ledger import Planned
 from streamer.submission.settling import STOP, OnUnknown
 from streamer.threads import Lane, Threads
+from streamer.watching.roster import POLL_INTERVAL
 
 RETRIES = 2  # times that something is sent again, unless told
 

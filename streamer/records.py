@@ -16,8 +16,8 @@ from streamer.results.accounting import Tally
 from streamer.results.block import Block
 from streamer.results.framing import MAX_RECORD_BYTES
 from streamer.results.record import Record
-from streamer.roster import POLL_INTERVAL
 from streamer.sinks.base import Sink, Writer
+from streamer.watching.roster import POLL_INTERVAL
 
 
 def stream(

@@ -9,7 +9,7 @@ from benchmarks.job import Job, Stopwatch
 from benchmarks.usage import cpu_seconds
 from streamer import Client
 from streamer.api.clock import SystemClock
-from streamer.watch import watch
+from streamer.watching.watch import watch
 
 ROUNDS = 5
 LEAP = 3600.0  # seconds, so that every batch is due again

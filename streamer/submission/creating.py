@@ -35,7 +35,7 @@ from streamer.submission.settlement import there_before
 from streamer.submission.settling import STOP, OnUnknown, settle
 from streamer.submission.spoolbody import SpoolBody
 from streamer.threads import Lane, Threads
-from streamer.watch import watch
+from streamer.watching.watch import watch
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from streamer.api.client import Client
-from streamer.roster import Ended
-from streamer.watch import watch
+from streamer.watching.roster import Ended
+from streamer.watching.watch import watch
 from tests.cli.command import KEY, streamer
 from tests.clock import FakeClock
 from tests.peers.replay import Recording, replaying

@@ -81,5 +81,5 @@ def test_a_slice_of_a_spool_is_the_body_of_its_batch(tmp_path: Path) -> None:
 def test_a_spool_that_was_cut_off_is_not_read_as_if_it_were_whole(tmp_path: Path) -> None:
     spool = prepared(tmp_path, jsonl(request("a"), request("b")))
     spool.path.write_bytes(spool.path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="no request in .* ends at byte"):
+    with pytest.raises(ValueError, match=r"no request in .* ends at byte"):
         list(read_spool(spool.path, spool.slices[0]))

@@ -16,7 +16,7 @@ from streamer.results.block import Reject, read_lines
 from streamer.results.framing import Lines
 from streamer.sinks.journal import Journal
 from streamer.sinks.rejects import RejectFile
-from streamer.watch import watch
+from streamer.watching.watch import watch
 from tests.api.servers import Server, batch, refusal, reply
 from tests.api.test_client import client_of
 from tests.clock import FakeClock

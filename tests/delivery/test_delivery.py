@@ -14,8 +14,8 @@ import pytest
 from streamer.api.client import Client
 from streamer.api.retry import RetryPolicy
 from streamer.api.types import Batch, RequestCounts
-from streamer.delivery import Options, deliver
-from streamer.persistence import CLEAN_DOWNLOADS, FRUITLESS_DOWNLOADS
+from streamer.delivery.delivery import Options, deliver
+from streamer.delivery.persistence import CLEAN_DOWNLOADS, FRUITLESS_DOWNLOADS
 from streamer.report import BatchReport, Observer, Outcome
 from streamer.results.block import Block
 from streamer.sinks import CallbackSink, FileSink, Sink

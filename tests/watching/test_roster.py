@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streamer.api.errors import ConfigurationError, NotFoundError
 from streamer.api.types import Batch
-from streamer.roster import MISSING_GRACE, SLOWEST, UNKNOWN_GRACE, URL_GRACE, Ended, Lost, Roster, pause
+from streamer.watching.roster import MISSING_GRACE, SLOWEST, UNKNOWN_GRACE, URL_GRACE, Ended, Lost, Roster, pause
 from tests.clock import FakeClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

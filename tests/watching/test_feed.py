@@ -10,9 +10,9 @@ import pytest
 from streamer.api.client import Client
 from streamer.api.errors import StreamerError
 from streamer.pipeline import run
-from streamer.roster import Ended
 from streamer.sinks.queue import QueueSink
-from streamer.watch import watch
+from streamer.watching.roster import Ended
+from streamer.watching.watch import watch
 from tests.submission.local import local, tasks
 
 REQUEST = {

@@ -22,9 +22,9 @@ from streamer.api.errors import (
     TransportError,
 )
 from streamer.api.types import Batch
-from streamer.intake import Intake
-from streamer.persistence import Persistence, may_pass
-from streamer.reconciliation import Reconciliation
+from streamer.delivery.intake import Intake
+from streamer.delivery.persistence import Persistence, may_pass
+from streamer.delivery.reconciliation import Reconciliation
 from streamer.report import BatchReport, Observer, Outcome
 from streamer.results.accounting import NAMED, Tally, Verdict, verify
 from streamer.results.download import Position, download

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from streamer.persistence import CLEAN_DOWNLOADS, FRUITLESS_DOWNLOADS, Persistence
+from streamer.delivery.persistence import CLEAN_DOWNLOADS, FRUITLESS_DOWNLOADS, Persistence
 
 
 def test_progress_resets_the_count_and_pauses_grow_but_stay_bounded() -> None:

@@ -11,8 +11,8 @@ from streamer.api.client import Client
 from streamer.api.errors import AuthenticationError, ConfigurationError, NotFoundError, TransportError
 from streamer.api.types import Batch
 from streamer.report import Observer
-from streamer.roster import Ended, Lost
-from streamer.watch import watch
+from streamer.watching.roster import Ended, Lost
+from streamer.watching.watch import watch
 from tests.api.servers import Server, batch, refusal, reply
 from tests.clock import FakeClock
 from tests.emulated import asked, emulated

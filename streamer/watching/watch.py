@@ -23,10 +23,10 @@ from streamer.api.errors import (
 )
 from streamer.api.exchange import Polled
 from streamer.api.types import PAGE_LIMIT, Batch, BatchPage
-from streamer.feed import feeding
 from streamer.report import Observer
-from streamer.roster import POLL_INTERVAL, Ended, Lost, Roster
-from streamer.sweep import Page, Single, Sweep
+from streamer.watching.feed import feeding
+from streamer.watching.roster import POLL_INTERVAL, Ended, Lost, Roster
+from streamer.watching.sweep import Page, Single, Sweep
 
 log = logging.getLogger("streamer.watch")
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.api.types import PAGE_LIMIT, Batch, BatchPage
-from streamer.sweep import Page, Single, Sweep
+from streamer.watching.sweep import Page, Single, Sweep
 
 
 class Workspace:

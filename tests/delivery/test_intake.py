@@ -13,7 +13,7 @@ from streamer.results.block import read_lines
 from streamer.results.framing import Lines
 from streamer.sinks import FileSink
 from tests.api.servers import sends
-from tests.test_delivery import chunked, delivered, until_closed
+from tests.delivery.test_delivery import chunked, delivered, until_closed
 
 
 def record(custom_id: str, size: int = 0) -> bytes:

@@ -1,0 +1,1 @@
+"""Delivery: the results of one ended batch, downloaded until every writer has every record."""
