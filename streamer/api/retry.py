@@ -46,6 +46,8 @@ class RetryPolicy:
 
     Attributes:
         attempts: how often one request is sent at most, the first time included.
+        full_attempts: how often a create is sent at most when the answer is 429: its body may have 256 MB, and a full
+            queue stays full for as long as batches take.
         backoff_first: seconds that the first wait lasts at most; each further one may last twice as long.
         backoff_max: seconds that no wait exceeds, but for one the server asked for.
         retry_after_max: seconds that a server's `retry-after` is honoured up to.
@@ -60,6 +62,7 @@ class RetryPolicy:
     """
 
     attempts: int = 10
+    full_attempts: int = 3
     backoff_first: float = 1.0
     backoff_max: float = 60.0
     retry_after_max: float = 120.0
@@ -88,7 +91,9 @@ def decide(
         elapsed: seconds since the first attempt began.
         jitter: a random number from 0 to 1; many clients that failed together shall not come back together.
     """
-    if attempt >= policy.attempts or not may_repeat(failure, operation):
+    full = operation is Operation.CREATE and failure.status == 429
+    most = min(policy.attempts, policy.full_attempts) if full else policy.attempts
+    if attempt >= most or not may_repeat(failure, operation):
         return None
     backoff = min(policy.backoff_max, policy.backoff_first * 2.0 ** min(attempt - 1, 64))
     if failure.status is None and not (failure.sent or failure.reached):

@@ -121,6 +121,11 @@ def test_a_create_is_repeated_only_when_it_took_no_effect(failure: Failure, repe
     assert may_repeat(failure, Operation.CREATE) is repeated
 
 
+def test_a_full_queue_is_not_sent_the_same_body_again_and_again() -> None:
+    assert len(waits(Failure(status=429), Operation.CREATE)) == 2
+    assert len(waits(Failure(status=529), Operation.CREATE)) == 9
+
+
 def test_a_missing_batch_is_looked_for_for_a_while_and_its_results_for_longer() -> None:
     missing = Failure(status=404)
     for jitter in (0.0, 0.5, 1.0):
