@@ -15,6 +15,7 @@ from logging import NullHandler, getLogger
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from streamer.answers.resubmission import Resubmission as Resubmission
     from streamer.api import ApiError as ApiError
     from streamer.api import AuthenticationError as AuthenticationError
     from streamer.api import Batch as Batch
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from streamer.report import ProcessObserver as ProcessObserver
     from streamer.report import ProcessReport as ProcessReport
     from streamer.report import RunReport as RunReport
+    from streamer.requests import Fault as Fault
+    from streamer.requests import FaultsError as FaultsError
+    from streamer.requests import Spool as Spool
     from streamer.results.accounting import Tally as Tally
     from streamer.results.accounting import Tokens as Tokens
     from streamer.results.block import Block as Block
@@ -63,6 +67,8 @@ if TYPE_CHECKING:
     from streamer.sinks import StdoutSink as StdoutSink
     from streamer.sinks import Writer as Writer
     from streamer.sinks import sink_for as sink_for
+    from streamer.submission.ledger import Planned as Planned
+    from streamer.submission.settling import Unsettled as Unsettled
     from streamer.submitting import SubmitObserver as SubmitObserver
     from streamer.submitting import submit as submit
     from streamer.watching.roster import Ended as Ended
@@ -71,12 +77,13 @@ if TYPE_CHECKING:
 getLogger("streamer").addHandler(NullHandler())
 
 _HOMES = {
+    "streamer.answers.resubmission": ("Resubmission",),
     "streamer.pipeline": ("run",),
     "streamer.pricing": ("Cost", "CostLine", "Prices"),
     "streamer.processing": ("process",),
     "streamer.records": ("Records", "stream"),
-    "streamer.watching.roster": ("Ended", "Lost"),
     "streamer.report": ("BatchReport", "Observer", "Outcome", "ProcessObserver", "ProcessReport", "RunReport"),
+    "streamer.requests": ("Fault", "FaultsError", "Spool"),
     "streamer.results.accounting": ("Tally", "Tokens"),
     "streamer.results.block": ("Block",),
     "streamer.results.record": ("Record",),
@@ -91,7 +98,10 @@ _HOMES = {
         "Writer",
         "sink_for",
     ),
+    "streamer.submission.ledger": ("Planned",),
+    "streamer.submission.settling": ("Unsettled",),
     "streamer.submitting": ("SubmitObserver", "submit"),
+    "streamer.watching.roster": ("Ended", "Lost"),
     "streamer.api": (
         "ApiError",
         "AuthenticationError",

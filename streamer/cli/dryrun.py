@@ -10,7 +10,8 @@ from pathlib import Path
 from streamer.api.errors import ConfigurationError
 from streamer.cli.advice import tell_advice
 from streamer.cli.exits import Exit
-from streamer.cli.output import dollars, escaped, plural, say, size
+from streamer.cli.output import dollars, escaped, plural, size
+from streamer.cli.requestfiles import tell_fault
 from streamer.pricing import Prices
 from streamer.project import project_of
 from streamer.requests import MAX_REQUESTS, Estimate, Spool, prepare
@@ -32,7 +33,7 @@ def dry_run(args: argparse.Namespace, files: Sequence[RequestFile]) -> int:
             spool = prepare(
                 files,
                 Path(folder) / "requests.jsonl",
-                on_fault=lambda fault: say(str(fault)),
+                on_fault=tell_fault,
                 id_prefix=args.id_prefix,
                 template=args.template,
                 max_requests=args.max_requests or MAX_REQUESTS,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_command
-from streamer.cli.output import by_type, escaped, json_line, plural, say
+from streamer.cli.output import by_type, json_line, plural, say
+from streamer.cli.requestfiles import asked_by
 from streamer.cli.resultfiles import add_result_options
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 def handler(args: argparse.Namespace) -> int:
     """Read results, then requests, and write."""
-    from streamer.answers.asked import asked_in_files
     from streamer.answers.fields import Fields
     from streamer.answers.index import Index
     from streamer.answers.join import join
@@ -60,20 +60,14 @@ def handler(args: argparse.Namespace) -> int:
 
     if args.json and args.to == STDOUT:
         raise ConfigurationError("--to - and --json both write to stdout; send the answers to a file, or drop --json")
-    refuse_input(args.to, args.requests)
     found = result_files(args.named, args.results)
+    refuse_input(args.to, [*args.requests, *found])
     scratch = Path() if args.to == STDOUT else Path(args.to).parent
     with Output(args.to) as output, Index(scratch) as index:
         for path in found:
             index.add(path, usage=False)
         index.settle()
-        asked = asked_in_files(
-            args.requests,
-            scratch=scratch,
-            on_fault=lambda fault: say(str(fault)),
-            id_prefix=args.id_prefix,
-            template=args.template,
-        )
+        asked = asked_by(args, scratch)
         first = next(asked, None)
         names = field_names(args.fields)
         fields = Fields(names, first) if names else None
@@ -93,14 +87,15 @@ def field_names(text: str) -> list[str]:
 
 def lines(told: Joined, target: str) -> list[str]:
     """What joining came to, for people."""
+    from streamer.cli.summary import left_out, unanswered
+
     answers = sum(told.types.values())
     where = "" if target == "-" else f" in {target}"
     told_lines = [f"{plural(answers, 'answer')}{where} ({by_type(told.types)})" if answers else "no answers"]
     if told.missing:
-        named = ", ".join(map(escaped, told.missing_ids[:3])) + (", ..." if told.missing > 3 else "")
-        told_lines.insert(0, f"{plural(told.missing, 'request')} without an answer: {named}")
+        told_lines.insert(0, unanswered(told.missing, told.missing_ids))
     if told.unknown:
-        told_lines.append(f"{plural(told.unknown, 'record')} left out, of requests that are not in these files")
+        told_lines.append(left_out(told.unknown))
     return told_lines
 
 

@@ -6,6 +6,8 @@ import argparse
 import math
 from typing import TYPE_CHECKING
 
+from streamer.cli.requestfiles import add_form_options
+
 if TYPE_CHECKING:
     from streamer.api.client import Client
 
@@ -59,17 +61,15 @@ def add_prices_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_form_options(parser: argparse.ArgumentParser) -> None:
-    """How request files are read that do not hold whole requests."""
+def add_watching_options(parser: argparse.ArgumentParser) -> None:
+    """How batches are waited for and downloaded."""
+    parser.add_argument("--concurrency", metavar="N", type=count, default=8, help="downloads at once (default: 8)")
     parser.add_argument(
-        "--id-prefix",
-        metavar="TEXT",
-        help="what the custom_ids of bare params begin with, which go on with the number of the request (request-)",
-    )
-    parser.add_argument(
-        "--template",
-        metavar="FILE",
-        help="the requests are CSV: params as JSON, with {column} in its strings where a column's value goes",
+        "--poll-interval",
+        metavar="SECONDS",
+        type=seconds,
+        default=10.0,
+        help="the shortest pause between two questions about a batch (default: 10)",
     )
 
 

@@ -14,14 +14,12 @@ from streamer.cli.options import (
     add_command,
     add_prices_option,
     add_submission_options,
-    count,
+    add_watching_options,
     make_client,
-    seconds,
 )
 
 if TYPE_CHECKING:
     from streamer.api.client import Client
-    from streamer.requests.reading import RequestFile
 
 DESCRIPTION = """
 Make batches of request files, wait for them, stream their results, send again what failed and can be sent again, and
@@ -66,14 +64,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     )
     add_join_option(parser)
     add_submission_options(parser)
-    parser.add_argument("--concurrency", metavar="N", type=count, default=8, help="downloads at once (default: 8)")
-    parser.add_argument(
-        "--poll-interval",
-        metavar="SECONDS",
-        type=seconds,
-        default=10.0,
-        help="the shortest pause between two questions about a batch (default: 10)",
-    )
+    add_watching_options(parser)
     parser.add_argument("--json", action="store_true", help="a line of JSON on stdout for each batch and for the whole")
     parser.add_argument("--report", metavar="FILE", help="write the whole report there, as JSON")
     add_prices_option(parser)
@@ -134,8 +125,8 @@ async def answer(args: argparse.Namespace, files: Sequence[str], to: str, **opti
     """
     from streamer.api.errors import ConfigurationError
     from streamer.cli.join import field_names
-    from streamer.cli.output import say
     from streamer.cli.progress import shown
+    from streamer.cli.requestfiles import request_files, tell_fault
     from streamer.cli.submissionboard import SubmissionBoard
     from streamer.cli.telling import Telling
     from streamer.pricing import Prices
@@ -143,8 +134,9 @@ async def answer(args: argparse.Namespace, files: Sequence[str], to: str, **opti
 
     if args.json and to == "-":
         raise ConfigurationError("--to - and --json both write to stdout; send the answers to a file, or drop --json")
-    telling = Telling([to], quiet=args.quiet, as_json=args.json, report_file=args.report, prices=args.prices)
-    inputs: list[RequestFile] = [sys.stdin.buffer if file == "-" else file for file in files]
+    telling = Telling(
+        [to], quiet=args.quiet, as_json=args.json, report_file=args.report, prices=args.prices, sources=files
+    )
     looked_on = not args.quiet and sys.stderr.isatty()
     client: Client
     async with make_client(args) as client:
@@ -152,7 +144,7 @@ async def answer(args: argparse.Namespace, files: Sequence[str], to: str, **opti
         async with shown(board, on=looked_on and not (args.json and sys.stdout.isatty())):
             report = await process(
                 client,
-                inputs,
+                request_files(files),
                 to,
                 project=args.project,
                 retries=args.retry,
@@ -161,7 +153,7 @@ async def answer(args: argparse.Namespace, files: Sequence[str], to: str, **opti
                 template=args.template,
                 concurrency=args.concurrency,
                 poll_interval=args.poll_interval,
-                on_fault=lambda fault: say(str(fault)),
+                on_fault=tell_fault,
                 observer=board,
                 **options,
             )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamer.cli.options import add_form_options
+from streamer.cli.requestfiles import add_form_options
 
 if TYPE_CHECKING:
     from streamer.sinks.template import Template

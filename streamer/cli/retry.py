@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_client_options, add_command, make_client
 from streamer.cli.output import escaped, json_line, plural, say
+from streamer.cli.requestfiles import asked_by, tell_fault
 from streamer.cli.resultfiles import add_result_options
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 def handler(args: argparse.Namespace) -> int:
     """Look up, write, tell."""
-    from streamer.answers.asked import asked_in_files
     from streamer.answers.index import Index
+    from streamer.answers.output import refuse_input
     from streamer.answers.recordfiles import RecordFiles
     from streamer.answers.resubmission import write_retry
     from streamer.answers.retry import checked
@@ -82,19 +83,14 @@ def handler(args: argparse.Namespace) -> int:
             f"{target} exists already, and may have been sent; name another file with --to, or move it away"
         )
     found = result_files(args.named, args.results)
+    refuse_input(args.to, [*args.requests, *found])
     client = make_client(args) if args.submit else None  # without a key nothing is written either
     with Index(target.parent) as index, RecordFiles() as records:
         for path in found:
             index.add(path, usage=False)
         index.settle()
         left = _Left(records, as_json=args.json, quiet=args.quiet)
-        asked = asked_in_files(
-            args.requests,
-            scratch=target.parent,
-            on_fault=lambda fault: say(str(fault)),
-            id_prefix=args.id_prefix,
-            template=args.template,
-        )
+        asked = asked_by(args, target.parent)
         told = write_retry(asked, index, target, also=also, leave=left)
     if args.json:
         counts = {"requests": told.requests, "succeeded": told.succeeded, "again": told.again, "left": told.left}
@@ -112,13 +108,8 @@ def handler(args: argparse.Namespace) -> int:
 async def _submit(args: argparse.Namespace, client: Client, target: Path) -> int:
     """Send the new file, and tell the ids."""
     from streamer.cli.asking import whoever_is_there
-    from streamer.submission.ledger import Planned
-    from streamer.submitting import SubmitObserver, submit
-
-    class Telling(SubmitObserver):
-        def created(self, batch: Planned) -> None:
-            batch_id = batch.batch_id or ""
-            print(json_line({"event": "created", "batch_id": batch_id}) if args.json else escaped(batch_id), flush=True)
+    from streamer.cli.created import CreatedIds
+    from streamer.submitting import submit
 
     async with client:
         await submit(
@@ -126,8 +117,8 @@ async def _submit(args: argparse.Namespace, client: Client, target: Path) -> int
             [target],
             project=args.project,
             on_unknown=whoever_is_there(),
-            on_fault=lambda fault: say(str(fault)),
-            observer=Telling(),
+            on_fault=tell_fault,
+            observer=CreatedIds(as_json=args.json),
         )
     return Exit.COMPLETE
 

@@ -14,15 +14,13 @@ from streamer.cli.options import (
     Subparsers,
     add_client_options,
     add_command,
-    add_form_options,
     add_ids,
     add_prices_option,
-    count,
+    add_watching_options,
     make_client,
-    seconds,
 )
-from streamer.cli.output import say
 from streamer.cli.process import add_join_option, handle_run, retries
+from streamer.cli.requestfiles import add_form_options, asked_by
 
 if TYPE_CHECKING:
     from streamer.sinks.base import Sink
@@ -72,14 +70,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--only", metavar="TYPES", type=_types, help="types to deliver, e.g. succeeded,errored; all by default"
     )
-    parser.add_argument("--concurrency", metavar="N", type=count, default=8, help="downloads at once (default: 8)")
-    parser.add_argument(
-        "--poll-interval",
-        metavar="SECONDS",
-        type=seconds,
-        default=10.0,
-        help="the shortest pause between two questions about a batch (default: 10)",
-    )
+    add_watching_options(parser)
     parser.add_argument(
         "--rejects",
         metavar="TEMPLATE",
@@ -206,16 +197,7 @@ def expected_ids(args: argparse.Namespace) -> Iterator[str]:
     Raises:
         ConfigurationError: a file cannot be read, or something in it is no request.
     """
-    from streamer.answers.asked import asked_in_files
-
-    asked = asked_in_files(
-        args.requests,
-        scratch=Path(tempfile.gettempdir()),
-        on_fault=lambda fault: say(str(fault)),
-        id_prefix=args.id_prefix,
-        template=args.template,
-    )
-    return (one.custom_id for one in asked)
+    return (asked.custom_id for asked in asked_by(args, Path(tempfile.gettempdir())))
 
 
 def checkpointed(sinks: Sequence[Sink], targets: Sequence[str], path: str) -> list[Sink]:

@@ -16,7 +16,8 @@ from streamer.cli.options import (
     count,
     make_client,
 )
-from streamer.cli.output import escaped, plural, say
+from streamer.cli.output import plural, say
+from streamer.cli.requestfiles import request_files, tell_fault
 
 if TYPE_CHECKING:
     from streamer.requests.reading import RequestFile
@@ -72,7 +73,7 @@ def handler(args: argparse.Namespace) -> int:
     """Check the files, then send them."""
     from streamer.cli.loop import run_async
 
-    files: list[RequestFile] = [sys.stdin.buffer if file == "-" else file for file in args.files]
+    files = request_files(args.files)
     if args.dry_run:
         from streamer.cli.dryrun import dry_run
 
@@ -81,20 +82,10 @@ def handler(args: argparse.Namespace) -> int:
 
 
 async def _submit(args: argparse.Namespace, files: list[RequestFile]) -> int:
-    from streamer.cli.advice import tell_advice
     from streamer.cli.asking import whoever_is_there
+    from streamer.cli.created import CreatedIds
     from streamer.pricing import Prices
-    from streamer.requests import Spool
-    from streamer.submission.ledger import Planned
-    from streamer.submitting import SubmitObserver, submit
-
-    class Telling(SubmitObserver):
-        def prepared(self, spool: Spool) -> None:
-            if not args.quiet:
-                tell_advice(spool, prices)
-
-        def created(self, batch: Planned) -> None:
-            print(escaped(batch.batch_id or ""), flush=True)
+    from streamer.submitting import submit
 
     prices = Prices.load(args.prices)
     async with make_client(args) as client:
@@ -108,8 +99,8 @@ async def _submit(args: argparse.Namespace, files: list[RequestFile]) -> int:
             on_unknown=args.on_unknown or whoever_is_there(),
             warm_cache=args.warm_cache,
             max_requests=args.max_requests,
-            on_fault=lambda fault: say(str(fault)),
-            observer=Telling(),
+            on_fault=tell_fault,
+            observer=CreatedIds(prices=None if args.quiet else prices),
         )
     if sys.stderr.isatty() and not args.quiet:
         say(

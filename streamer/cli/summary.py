@@ -9,6 +9,7 @@ from streamer.cli.output import by_type, dollars, escaped, plural, size, span
 from streamer.pricing import Cost, CostLine, Prices
 from streamer.report import BatchReport, Outcome, ProcessReport, RunReport
 
+NAMED = 3  # custom_ids in a sentence
 _UNFINISHED = (Outcome.STREAMING, Outcome.WAITING)
 
 
@@ -32,9 +33,7 @@ def summary(report: RunReport, targets: Sequence[str], prices: Prices) -> list[s
     types = by_type(report.records)
     lines.append(f"{plural(sum(report.records.values()), 'record')}{f' ({types})' if types else ''}")
     if report.missing:
-        named = ", ".join(escaped(custom_id) for custom_id in report.missing_ids[:3])
-        more = ", ..." if report.missing > len(report.missing_ids[:3]) else ""
-        lines.insert(0, f"{plural(report.missing, 'request')} without an answer: {named}{more}")
+        lines.insert(0, unanswered(report.missing, report.missing_ids))
     lines += _spent(prices.price(report.usage), only_new=bool(earlier))
     lines.append(
         f"{size(report.bytes)} of results in {span(report.seconds)}, {plural(report.requests, 'request')}, "
@@ -48,15 +47,14 @@ def process_summary(report: ProcessReport, prices: Prices) -> list[str]:
     """What became of requests, in a few lines; what is left to do comes first."""
     lines = []
     if report.missing:
-        named = ", ".join(map(escaped, report.missing_ids[:3])) + (", ..." if report.missing > 3 else "")
-        lines.append(f"{plural(report.missing, 'request')} without an answer: {named}")
+        lines.append(unanswered(report.missing, report.missing_ids))
     if report.retryable:
         lines.append(
             f"{plural(report.retryable, 'request')} failed in {plural(report.attempts, 'attempt')} and can go again: "
             f"run the same with --retry {report.attempts}"
         )
     if report.unknown:
-        lines.append(f"{plural(report.unknown, 'record')} left out, of requests that are not in these files")
+        lines.append(left_out(report.unknown))
     answers = plural(sum(report.answers.values()), "answer")
     lines.append(f"{answers} in {report.to} ({by_type(report.answers)})" if report.answers else "no answers")
     if report.errors:
@@ -71,6 +69,17 @@ def process_summary(report: ProcessReport, prices: Prices) -> list[str]:
         f"{plural(report.http_retries, 'retry')}"
     )
     return lines
+
+
+def unanswered(missing: int, ids: Sequence[str]) -> str:
+    """How many requests have no answer, and the first of them by their custom_ids."""
+    named = ", ".join(map(escaped, ids[:NAMED])) + (", ..." if missing > NAMED else "")
+    return f"{plural(missing, 'request')} without an answer: {named}"
+
+
+def left_out(unknown: int) -> str:
+    """How many records answer none of the requests."""
+    return f"{plural(unknown, 'record')} left out, of requests that are not in these files"
 
 
 def _spent(cost: Cost, *, only_new: bool) -> list[str]:
@@ -101,8 +110,8 @@ def total(cost: Cost) -> str:
     """What all of it cost, and what that leaves out, for people."""
     if not cost.unpriced:
         return f"{dollars(cost.usd)} at batch price"
-    left_out = f"{plural(len(cost.unpriced), 'model')} with no price ({', '.join(cost.unpriced)}; --prices gives one)"
-    return f"{dollars(cost.usd)} at batch price, without {left_out}"
+    without = f"{plural(len(cost.unpriced), 'model')} with no price ({', '.join(cost.unpriced)}; --prices gives one)"
+    return f"{dollars(cost.usd)} at batch price, without {without}"
 
 
 def trouble(report: BatchReport) -> str | None:

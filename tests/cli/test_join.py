@@ -52,10 +52,18 @@ def test_onto_stdout_and_what_is_missing_is_told(folder: Path) -> None:
     assert "1 request without an answer: b" in done.stderr
 
 
+def test_requests_from_a_pipe(folder: Path) -> None:
+    asked = (folder / "requests.jsonl").read_bytes()
+    done = streamer("join", "--requests", "-", "--to", "answers.jsonl", cwd=folder, key=None, stdin=asked)
+    assert done.returncode == 0
+    assert (folder / "answers.jsonl").read_bytes().splitlines() == [record("a"), record("b", "api_error"), record("c")]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--to", "requests.jsonl"], "the answers cannot go to requests.jsonl, which is one of the request files"),
+        (["--to", "requests.jsonl"], "the answers cannot go to requests.jsonl: requests.jsonl, which they need"),
+        (["--to", "results/msgbatch_1.jsonl"], "results/msgbatch_1.jsonl, which they need, would be lost"),
         (["--to", "results"], "results is a directory; name a file in it"),
         (["--to", "-", "--json"], "--to - and --json both write to stdout"),
         (["--to", "x.jsonl", "--fields", "title"], "there is no field 'title': name custom_id or a path"),

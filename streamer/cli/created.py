@@ -1,0 +1,33 @@
+"""What is told while batches are created: their ids on stdout, for whoever is to go on with them."""
+
+from __future__ import annotations
+
+from streamer.cli.advice import tell_advice
+from streamer.cli.output import escaped, json_line
+from streamer.pricing import Prices
+from streamer.requests import Spool
+from streamer.submission.ledger import Planned
+from streamer.submitting import SubmitObserver
+
+
+class CreatedIds(SubmitObserver):
+    """Prints the id of each batch as soon as it is created.
+
+    Args:
+        as_json: as a line of JSON.
+        prices: what tokens cost, to say what the prompt cache could save; None to say nothing.
+    """
+
+    def __init__(self, *, as_json: bool = False, prices: Prices | None = None) -> None:
+        self._as_json = as_json
+        self._prices = prices
+
+    def prepared(self, spool: Spool) -> None:
+        """The files are checked."""
+        if self._prices is not None:
+            tell_advice(spool, self._prices)
+
+    def created(self, batch: Planned) -> None:
+        """One more id."""
+        batch_id = batch.batch_id or ""
+        print(json_line({"event": "created", "batch_id": batch_id}) if self._as_json else escaped(batch_id), flush=True)
