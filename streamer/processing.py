@@ -17,7 +17,7 @@ from typing import TypeVar
 from streamer.answers.fields import Fields
 from streamer.answers.index import Index
 from streamer.answers.join import Joined, join
-from streamer.answers.output import Output, refuse_input
+from streamer.answers.output import STDOUT, Output, refuse_input
 from streamer.answers.retry import MISSING, retryable
 from streamer.api.client import Client
 from streamer.api.clock import Clock, SystemClock
@@ -107,8 +107,10 @@ async def process(
     random = random or Random()  # noqa: S311 - jitter, no secret
     clock = clock or SystemClock()
     to = str(to)
-    refuse_input(to, files)
+    refuse_input(to, [*files, template])
     place = Project(project_of(files, project), max_requests=max_requests, max_bytes=max_bytes)
+    if to != STDOUT:
+        place.refuse_target(to)
     report = ProcessReport(to=to, project=str(place.directory))
     begun, sent, repeated = clock.monotonic(), client.requests, client.retries
     create = partial(create_batches, client, on_unknown=on_unknown, warm_cache=warm_cache, clock=clock, random=random)

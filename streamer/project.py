@@ -22,10 +22,12 @@ from streamer.requests import MAX_BYTES, MAX_REQUESTS, Fault, Spool, prepare, re
 from streamer.requests.prepare import FIELDS
 from streamer.requests.reading import RequestFile
 from streamer.sinks.template import safe_name
-from streamer.submission.ledger import Ledger, State
+from streamer.submission.ledger import NAME, Ledger, State
 from streamer.submission.warming import first_alone
 
 REQUESTS = "requests.jsonl"
+RETRY = "retry-"
+RESULTS = "results"
 
 
 def project_of(files: Sequence[RequestFile], directory: str | Path | None) -> Path:
@@ -70,7 +72,7 @@ class Project:
     def __init__(self, directory: Path, *, max_requests: int = MAX_REQUESTS, max_bytes: int = MAX_BYTES) -> None:
         self.directory = directory
         self.ledger = Ledger(directory)
-        self.results = str(directory).replace("{", "{{").replace("}", "}}") + "/results/{batch_id}.jsonl"
+        self.results = str(directory).replace("{", "{{").replace("}", "}}") + f"/{RESULTS}/{{batch_id}}.jsonl"
         self._max_requests = max_requests
         self._max_bytes = max_bytes
 
@@ -134,6 +136,20 @@ class Project:
             self._adopt(batch_ids)
         return spool
 
+    def refuse_target(self, target: str) -> None:
+        """See that the answers take the place of nothing that the project keeps.
+
+        Raises:
+            ConfigurationError: they would.
+        """
+        place, own = Path(target).resolve(), self.directory.resolve()
+        kept = place.parent == own and place.name.startswith((NAME, REQUESTS, FIELDS, RETRY))
+        if kept or place == own or own / RESULTS in place.parents:
+            raise ConfigurationError(
+                f"the answers cannot go to {target}, which the project {self.directory} keeps for itself; name another "
+                "file"
+            )
+
     def attempts(self) -> int:
         """How often something was sent, or is planned to be."""
         return len(self.ledger.spools())
@@ -164,7 +180,7 @@ class Project:
     def plan_again(self, index: Index, stop: Event) -> Resubmission:
         """Plan the batches of the next attempt: of all that can be sent again; none when there is nothing."""
         attempt = self.attempts() + 1
-        spool = f"retry-{attempt}.jsonl"
+        spool = f"{RETRY}{attempt}.jsonl"
         again = write_retry(
             self.asked(),
             index,
@@ -209,4 +225,4 @@ class Project:
         self.ledger.adopt(1, batch_ids)
 
     def _file(self, batch_id: str) -> Path:
-        return self.directory / "results" / f"{safe_name(batch_id)}.jsonl"
+        return self.directory / RESULTS / f"{safe_name(batch_id)}.jsonl"

@@ -282,8 +282,15 @@ async def test_what_cannot_work_is_told_before_anything_is_sent(tmp_path: Path) 
             await process(api, [file], tmp_path / "folder")
         with pytest.raises(SinkError, match="a file where a directory should be"):
             await process(api, [file], tmp_path / "file" / "answers.jsonl")
-        with pytest.raises(ConfigurationError, match="which is one of the request files"):
+        with pytest.raises(ConfigurationError, match=r"articles\.jsonl, which they need, would be lost"):
             await process(api, [file], file)
+        half = file.rename(tmp_path / "answers.jsonl.part")
+        with pytest.raises(ConfigurationError, match=r"answers\.jsonl\.part, which they need, would be lost"):
+            await process(api, [half], to)
+        half.rename(file)
+        for kept in ("requests.jsonl", "ledger.sqlite", "retry-2.jsonl", "results/msgbatch_1.jsonl", ""):
+            with pytest.raises(ConfigurationError, match=r"which the project .* keeps for itself"):
+                await process(api, [file], tmp_path / "project" / kept, project=tmp_path / "project")
         assert sorted(tmp_path.iterdir()) == before
         with pytest.raises(ConfigurationError, match="there is no field 'title'"):
             await process(api, [file], to, fields=["title"])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from streamer.answers.wholefile import BUFFER, WholeFile
+from streamer.answers.wholefile import BUFFER, WholeFile, part_of
 from streamer.api.errors import ConfigurationError
 from streamer.sinks.stdout import Pipe
 
@@ -15,15 +15,20 @@ STDOUT = "-"
 
 
 def refuse_input(target: str, files: Sequence[object]) -> None:
-    """See that the answers do not take the place of the requests, whose files may be paths or open.
+    """See that what is written to a target takes the place of no file it is made from, nor does its `.part`.
+
+    Args:
+        target: a path, or `-`.
+        files: what it is made from; an open file is nothing that could be overwritten.
 
     Raises:
-        ConfigurationError: they would.
+        ConfigurationError: it would.
     """
-    for file in files:
-        there = isinstance(file, str | Path) and Path(target).exists() and Path(file).exists()
-        if there and Path(target).samefile(str(file)):
-            raise ConfigurationError(f"the answers cannot go to {target}, which is one of the request files")
+    for written in () if target == STDOUT else (Path(target), part_of(target)):
+        for file in files:
+            there = isinstance(file, str | Path) and written.exists() and Path(file).exists()
+            if there and written.samefile(str(file)):
+                raise ConfigurationError(f"the answers cannot go to {target}: {file}, which they need, would be lost")
 
 
 class Output:

@@ -19,6 +19,15 @@ BUFFER = 1024 * 1024  # bytes gathered before the system is asked to take them
 _KEPT = "all it is made from is kept"
 
 
+def part_of(path: str | Path) -> Path:
+    """What the file is called while it is written.
+
+    >>> str(part_of("answers.jsonl"))
+    'answers.jsonl.part'
+    """
+    return Path(f"{path}.part")
+
+
 class WholeFile:
     """A file that is being written; blocking, for one thread at a time.
 
@@ -26,15 +35,17 @@ class WholeFile:
     `publish` puts this one in its place.
 
     Raises:
-        ConfigurationError: it is a directory, or another process writes it.
+        ConfigurationError: it is a directory or a device, or another process writes it.
         SinkError: the system does not let it be made.
     """
 
     def __init__(self, path: Path) -> None:
         if path.is_dir():
             raise ConfigurationError(f"{path} is a directory; name a file in it")
+        if path.exists() and not path.is_file():
+            raise ConfigurationError(f"{path} is a pipe or a device, and a file would take its place; name a file")
         self.path = path
-        self._part = path.with_name(path.name + ".part")
+        self._part = part_of(path)
         try:
             make_directories(path.parent)
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

@@ -105,6 +105,8 @@ class ReportFile:
         self._prices = prices
         if self._path.is_dir():
             raise ConfigurationError(f"--report {path} is a directory; name a file in it")
+        if self._path.exists() and not self._path.is_file():
+            raise ConfigurationError(f"--report {path} is a pipe or a device, and a file would take its place")
         if not self._path.parent.is_dir() or not os.access(self._path.parent, os.W_OK):
             raise ConfigurationError(
                 f"--report {path} cannot be written: {self._path.parent} is no directory to write in"

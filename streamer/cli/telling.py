@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from streamer.api.errors import ConfigurationError
 from streamer.cli.documents import JsonLines, ReportFile
 from streamer.cli.output import say
 from streamer.cli.summary import process_summary, summary, trouble
@@ -23,6 +25,7 @@ class Telling:
         quiet: tell people of failures only.
         as_json: write lines of JSON on stdout.
         report_file: path of the report; None for none.
+        sources: files that the command reads, which the report must not take the place of either.
         prices: path of a file of prices; None for those that are built in.
 
     Raises:
@@ -37,7 +40,11 @@ class Telling:
         as_json: bool,
         report_file: str | None,
         prices: str | None = None,
+        sources: Sequence[str] = (),
     ) -> None:
+        needed = {Path(file).resolve() for file in [*targets, *sources]}
+        if report_file is not None and Path(report_file).resolve() in needed:
+            raise ConfigurationError(f"--report {report_file} is a file needed for something else; name another one")
         self._targets = targets
         self._quiet = quiet
         self._prices = Prices.load(prices)

@@ -148,3 +148,10 @@ def test_standard_output(tmp_path: Path, capfdbinary: pytest.CaptureFixture[byte
     with indexed(tmp_path, (path, 1)) as index, Output("-") as output:
         join(requests(["b", "a"]), index, output)
     assert capfdbinary.readouterr().out == record("b") + b"\n" + record("a") + b"\n"
+
+
+def test_no_pipe_and_no_device_is_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigurationError, match="is a pipe or a device"):
+        Output(str(tmp_path / "pipe"))
+    assert [file.name for file in tmp_path.iterdir()] == ["pipe"]

@@ -167,7 +167,10 @@ def test_requests_from_another_command_need_a_name_for_the_project(tmp_path: Pat
     [
         ([request("a"), b"{", request("a")], (), "requests.jsonl, line 2: this is no JSON"),
         ([request("a"), b"{", request("a")], (), "line 3: the custom_id 'a' was used in line 1 already"),
-        ([request("a")], ("--to", "requests.jsonl"), "which is one of the request files"),
+        ([request("a")], ("--to", "requests.jsonl"), "requests.jsonl, which they need, would be lost"),
+        ([request("a")], ("--report", "/dev/null"), "is a pipe or a device"),
+        ([request("a")], ("--report", "requests.jsonl"), "is a file needed for something else"),
+        ([request("a")], ("--report", "./answers.jsonl"), "is a file needed for something else"),
         ([request("a")], ("--to", "."), "is a directory"),
         ([request("a")], ("--to", "-", "--json"), "--to - and --json both write to stdout"),
         ([request("a")], ("--join", "title"), "there is no field 'title'"),
