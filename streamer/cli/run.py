@@ -156,7 +156,10 @@ async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> 
     from streamer.sinks.file import FileSink
     from streamer.sinks.targets import sink_for
 
-    telling = Telling(targets, quiet=args.quiet, as_json=args.json, report_file=args.report, prices=args.prices)
+    sources = args.requests or ()
+    telling = Telling(
+        targets, quiet=args.quiet, as_json=args.json, report_file=args.report, prices=args.prices, sources=sources
+    )
     async with make_client(args) as client:
         board = Board(client, ids, telling.batch)
         sinks = [sink_for(target) for target in targets]

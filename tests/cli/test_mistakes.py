@@ -29,6 +29,7 @@ from tests.cli.command import COMMAND, KEY, Started, environment, listed, stream
         (("run", "--ids-from", "nowhere.txt"), "nowhere.txt: No such file or directory"),
         (("run", "msgbatch_1", "--report", "nowhere/report.json"), "nowhere"),
         (("run", "msgbatch_1", "--report", "."), "directory"),
+        (("run", "msgbatch_1", "--requests", "r.jsonl", "--report", "r.jsonl"), "a file needed for something else"),
         (("run", "msgbatch_1", "--trust-host", "https://host/path"), "not a host to trust"),
         (("run", "msgbatch_1", "--base-url", "http://example.com"), "https"),
         (("show", "../x"), "is not a batch id"),
