@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer import intake
+from streamer.delivery import intake
 from streamer.faults.proxy import serving
 from streamer.faults.script import Script
 from streamer.pipeline import run
