@@ -26,7 +26,8 @@ from random import Random
 
 from streamer.emulator.process import running as emulator
 from streamer.faults.process import running as faults
-from tests.cli.command import COMMAND, environment, listed, raw_results
+from tests.cli.command import environment, listed, raw_results
+from tests.durability.killing import killed, started
 from tests.durability.ledger import LEDGER
 
 RECORDS = 400  # of a batch
@@ -38,7 +39,6 @@ DROPS = (
     "results:rst@random,p=0.1",
     "list:status=529,p=0.05",
 )
-LONGEST = 120.0  # seconds that one run may take
 BLOCK_BYTES = 1 << 18  # no block is larger than four times what is read from a socket at once
 # Numbers of Linux on x86-64, to tell what a process was doing when it was killed.
 SYSCALLS = {
@@ -86,12 +86,11 @@ class Round:
         self.truth = truth
         self.callback = callback
         self.ledger = folder / "ledger"
-        words = ["run", "--ids-from", "ids", "--poll-interval", "0.1", "--quiet"]
+        self._words = ["run", "--ids-from", "ids", "--poll-interval", "0.1", "--quiet"]
         if callback:
-            words += ["--to", "callback:tests.durability.ledger:keep", "--checkpoint", "done.sqlite"]
+            self._words += ["--to", "callback:tests.durability.ledger:keep", "--checkpoint", "done.sqlite"]
         self._sizes = {f"{name} {_id(line)}": len(line) for name, body in truth.items() for line in body.splitlines()}
         self._starts: list[int] = []  # how many records the callback had been given when each run began
-        self._command = [*COMMAND, *words]
         self._env = environment(base_url, "test-key") | {LEDGER: str(self.ledger)}
         self._env["PYTHONPATH"] = str(Path(__file__).parents[2])
         (folder / "ids").write_text("\n".join(truth))
@@ -99,14 +98,7 @@ class Round:
     def start(self) -> subprocess.Popen[bytes]:
         """Begin a run."""
         self._starts.append(len(self.lines()))
-        return subprocess.Popen(
-            self._command,
-            cwd=self.folder,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        return started(self._words, self.folder, self._env)
 
     def files(self) -> dict[str, int]:
         """The size of each file of results, by its name."""
@@ -249,27 +241,19 @@ def kill_loop(
 
 def _one_round(round_: Round, kills: int, random: Random, result: Result) -> None:
     while True:
-        last = result.kills >= kills
         moment = round_.moment(random)
-        with round_.start() as process:
-            limit = time.monotonic() + LONGEST
-            while process.poll() is None:
-                if time.monotonic() > limit:
-                    process.kill()
-                    raise AssertionError(f"a run did not end within {LONGEST:g} s")
-                if not last and moment():
-                    result.phases[round_.phase(process.pid)] += 1
-                    process.kill()
-                    result.kills += 1
-                    break
-                time.sleep(0.002)
-            process.wait()
-            assert process.stderr is not None
-            said = process.stderr.read().decode()
-        if process.returncode == 0:
+        process = round_.start()
+
+        def time_to(process: subprocess.Popen[bytes] = process, moment: Callable[[], bool] = moment) -> bool:
+            if result.kills == kills or not moment():
+                return False
+            result.phases[round_.phase(process.pid)] += 1  # while it lives: the system says what it is at
+            return True
+
+        if not killed(process, time_to):
             round_.check(result)
             return
-        assert process.returncode == -9, f"a run that nobody killed ended with {process.returncode}: {said}"
+        result.kills += 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -31,7 +31,8 @@ from streamer.emulator.process import running as emulator
 from streamer.faults.process import running as faults
 from streamer.submission.ledger import Ledger, Planned, State
 from tests.answers.made import request, results
-from tests.cli.command import COMMAND, environment
+from tests.cli.command import environment
+from tests.durability.killing import killed, started
 
 REQUESTS = 600
 OF_A_BATCH = 100
@@ -43,7 +44,6 @@ DROPS = (
     "list:status=529,p=0.05",
     "drip=2m",
 )
-LONGEST = 120.0  # seconds that one run may take
 
 
 @dataclass
@@ -74,23 +74,15 @@ class Round:
         self._server = server
         self._project = folder / "requests.jsonl.streamer"
         self._answers = folder / "answers.jsonl"
-        words = ["process", "requests.jsonl", "--to", "answers.jsonl", "--retry", "30", "--join", "params.model"]
-        words += ["--max-requests", str(OF_A_BATCH), "--poll-interval", "0.1", "--quiet"]
-        self._command = [*COMMAND, *words]
+        self._words = ["process", "requests.jsonl", "--to", "answers.jsonl", "--retry", "30", "--join", "params.model"]
+        self._words += ["--max-requests", str(OF_A_BATCH), "--poll-interval", "0.1", "--quiet"]
         self._env = environment(base_url, "test-key")
         self._ids = [f"q-{n}" for n in range(REQUESTS)]
         results(folder / "requests.jsonl", *[request(custom_id, f"about {custom_id}") for custom_id in self._ids])
 
     def start(self) -> subprocess.Popen[bytes]:
         """Begin a run."""
-        return subprocess.Popen(
-            self._command,
-            cwd=self._folder,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        return started(self._words, self._folder, self._env)
 
     def moment(self, random: Random) -> Callable[[], bool]:
         """When to kill the run that has just been started."""
@@ -188,26 +180,11 @@ def kill_loop(*, kills: int, seed: int, say: Callable[[str], None]) -> Result:
 
 def _one_round(round_: Round, kills: int, random: Random, result: Result) -> None:
     while True:
-        last = result.kills >= kills
-        moment = round_.moment(random)
-        with round_.start() as process:
-            limit = time.monotonic() + LONGEST
-            while process.poll() is None:
-                if time.monotonic() > limit:
-                    process.kill()
-                    raise AssertionError(f"a run did not end within {LONGEST:g} s")
-                if not last and moment():
-                    process.kill()
-                    result.kills += 1
-                    break
-                time.sleep(0.005)
-            process.wait()
-            assert process.stderr is not None
-            said = process.stderr.read().decode()
-        if process.returncode == 0:
+        moment = round_.moment(random) if result.kills < kills else lambda: False
+        if not killed(round_.start(), moment):
             round_.check(result)
             return
-        assert process.returncode == -9, f"a run that nobody killed ended with {process.returncode}: {said}"
+        result.kills += 1
         result.phases[round_.phase()] += 1
 
 
