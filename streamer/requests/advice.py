@@ -68,66 +68,73 @@ class Part(NamedTuple):
     marked: bool  # it carries cache_control
 
 
-class _Counts(msgspec.Struct):
-    """What was seen of one model's requests; sizes are bytes of text."""
+class _Found(msgspec.Struct):
+    """What there is to say about one model's requests; sizes are bytes of text."""
+
+    requests: int = 0
+    readable: int = 0
+    write: int = 0
+    wasted: int = 0
+
+
+class _Model(msgspec.Struct):
+    """What was seen of one model's requests."""
 
     of: int = 0
-    unmarked: int = 0
-    unmarked_readable: int = 0
-    unmarked_write: int = 0
-    differing: int = 0
-    differing_readable: int = 0
-    wasted: int = 0
+    unmarked: _Found = msgspec.field(default_factory=_Found)
+    differs: _Found = msgspec.field(default_factory=_Found)
 
 
 class Adviser:
     """Looks at requests one by one; memory does not grow with them."""
 
     def __init__(self) -> None:
-        self._models: dict[str, _Counts] = {}
+        self._models: dict[str, _Model] = {}
         # Beginnings, the least recent first: _AGAIN, or for one that came once the bytes of text that its request,
         # having marked it, was counted to waste.
         self._seen: dict[int, int] = {}
 
     def add(self, params: Params, text_bytes: int) -> None:
         """One more request, whose prompt has about `text_bytes` bytes of text."""
-        counts = self._models.get(params.model)
-        if counts is None:
-            counts = self._models[params.model] = _Counts()
-        counts.of += 1
+        model = self._models.get(params.model)
+        if model is None:
+            model = self._models[params.model] = _Model()
+        model.of += 1
         if text_bytes >= SHORTEST * TEXT_BYTES_PER_TOKEN:
-            self._look(params, counts)
+            self._look(params, model)
 
     def advice(self) -> list[Advice]:
         """What to tell, the most tokens first."""
-        found = [
-            Advice(kind, model, requests, counts.of, tokens(readable), tokens(write), tokens(wasted))
-            for model, counts in self._models.items()
-            for kind, requests, readable, write, wasted in _findings(counts)
-            if requests > 1 and requests >= TOLD_FROM * counts.of
+        told = [
+            Advice(
+                kind=kind,
+                model=name,
+                requests=min(found.requests, model.of),
+                of=model.of,
+                readable_tokens=tokens(found.readable),
+                write_tokens=tokens(found.write),
+                wasted_tokens=tokens(found.wasted),
+            )
+            for name, model in self._models.items()
+            for kind, found in _kinds(model)
+            if found.requests > 1 and found.requests >= TOLD_FROM * model.of
         ]
-        return sorted(found, key=lambda one: one.readable_tokens + one.wasted_tokens, reverse=True)
+        return sorted(told, key=lambda one: one.readable_tokens + one.wasted_tokens, reverse=True)
 
-    def _look(self, params: Params, counts: _Counts) -> None:
+    def _look(self, params: Params, model: _Model) -> None:
         alike = 0  # bytes of text of the longest beginning that came before
         again = False  # it had come again before
         marks: list[int] = []  # the beginnings that cache_control is put behind
         marked = 0  # bytes of text of the last of them
         hit = False  # one of them came before
         made_good = 0  # bytes of text that were counted as wasted with the first request that had it
-        chain = hash(params.model)
-        size = 0
-        for part in parts(params):
-            chain = hash((chain, part.hash))
-            size += part.text_bytes
-            if size < SHORTEST * TEXT_BYTES_PER_TOKEN:
-                continue
-            before = self._seen.pop(chain, None)
-            self._seen[chain] = 0 if before is None else _AGAIN
+        for beginning, size, ends_marked in _beginnings(params):
+            before = self._seen.pop(beginning, None)
+            self._seen[beginning] = 0 if before is None else _AGAIN
             if before is not None:
                 alike, again = size, before == _AGAIN
-            if part.marked:
-                marks.append(chain)
+            if ends_marked:
+                marks.append(beginning)
                 marked = size
                 if before is not None:
                     hit = True
@@ -135,22 +142,33 @@ class Adviser:
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
         if hit:
-            counts.differing -= 1 if made_good else 0
-            counts.wasted -= made_good
+            model.differs.requests -= 1 if made_good else 0
+            model.differs.wasted -= made_good
         elif marks:
-            counts.differing += 1
-            counts.differing_readable += alike
-            counts.wasted += marked
+            model.differs.requests += 1
+            model.differs.readable += alike
+            model.differs.wasted += marked
             self._seen[marks[0]] = marked
         elif alike:
-            counts.unmarked += 1 if again else 2  # the one that came first is one of them
-            counts.unmarked_readable += alike
-            counts.unmarked_write += 0 if again else alike
+            model.unmarked.requests += 1 if again else 2  # the one that came first is one of them
+            model.unmarked.readable += alike
+            model.unmarked.write += 0 if again else alike
 
 
-def _findings(counts: _Counts) -> Iterator[tuple[Literal["unmarked", "differs"], int, int, int, int]]:
-    yield "unmarked", min(counts.unmarked, counts.of), counts.unmarked_readable, counts.unmarked_write, 0
-    yield "differs", counts.differing, counts.differing_readable, 0, counts.wasted
+def _kinds(model: _Model) -> Iterator[tuple[Literal["unmarked", "differs"], _Found]]:
+    yield "unmarked", model.unmarked
+    yield "differs", model.differs
+
+
+def _beginnings(params: Params) -> Iterator[tuple[int, int, bool]]:
+    """The beginnings of a prompt that are long enough for the cache: hash, bytes of text, whether it ends marked."""
+    chain = hash(params.model)
+    size = 0
+    for part in parts(params):
+        chain = hash((chain, part.hash))
+        size += part.text_bytes
+        if size >= SHORTEST * TEXT_BYTES_PER_TOKEN:
+            yield chain, size, part.marked
 
 
 def parts(params: Params) -> Iterator[Part]:
