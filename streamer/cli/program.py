@@ -12,11 +12,15 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from streamer.cli.descriptors import open_missing
 from streamer.cli.exits import Exit, Interrupted
 from streamer.cli.output import forget_stdout, say, stdout_failed
 from streamer.cli.parser import make_parser
+
+if TYPE_CHECKING:
+    from streamer.api.errors import ConfigurationError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +53,7 @@ def _run(args: argparse.Namespace) -> int:
         code: int = args.handler(args)
         sys.stdout.flush()  # here, where it can still be told that nobody reads it
     except ConfigurationError as error:
-        say(str(error))
+        say(_without_faults(error))
         return Exit.USAGE
     except StreamerError as error:
         say(str(error))
@@ -69,6 +73,13 @@ def _run(args: argparse.Namespace) -> int:
             traceback.print_exc()
         return Exit.INCOMPLETE
     return code
+
+
+def _without_faults(error: ConfigurationError) -> str:
+    """The sentence of an error; faults of request files are not told again, as each was when it was found."""
+    from streamer.requests.faults import FaultsError
+
+    return error.summary if isinstance(error, FaultsError) else str(error)
 
 
 @contextmanager

@@ -68,7 +68,8 @@ def in_file(path: Path) -> Spent:
         raise ConfigurationError(f"{path} cannot be counted: {error.strerror}") from None
     except BrokenFileError as broken:
         raise ResultsError(
-            f"{path} is not counted: at byte {broken.offset:,} it holds something else than a record ({broken.reason})"
+            f"{path} is not counted: at byte {broken.offset:,} it holds something else than a record "
+            f"({broken.reason}); results are one record to a line"
         ) from None
 
 

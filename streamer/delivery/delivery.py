@@ -203,6 +203,8 @@ class _Delivery:
         if not self._report.rejected:
             await self._rejects.discard()
         self._report.outcome = Outcome.DELIVERED
+        extra = {"action": "delivered", "batch_id": self._batch.id}
+        log.info("%s is delivered, records: %s", self._batch.id, f"{len(self._tally):,}", extra=extra)
 
     async def _download(self, client: Client, intake: Intake) -> None:
         """Ask for the results once and hand on what comes."""

@@ -68,10 +68,13 @@ class FaultsError(ConfigurationError):
     Attributes:
         faults: the first thousand.
         count: how many there are.
+        summary: the message without the first fault, for those who were told of it already.
     """
 
-    def __init__(self, message: str, *, faults: Sequence[Fault], count: int) -> None:
-        super().__init__(message)
+    def __init__(self, *, faults: Sequence[Fault], count: int) -> None:
+        found = "a fault" if count == 1 else f"{count:,} faults"
+        self.summary = f"nothing was sent: the requests have {found}"
+        super().__init__(self.summary + (": " if count == 1 else "; the first: ") + str(faults[0]))
         self.faults = faults
         self.count = count
 
@@ -98,11 +101,7 @@ class FaultLog:
 
     def error(self) -> FaultsError:
         """What to raise when everything has been read."""
-        found = "a fault" if self.count == 1 else f"{self.count:,} faults"
-        first = f": {self._kept[0]}" if self.count == 1 else f"; the first: {self._kept[0]}"
-        return FaultsError(
-            f"nothing was sent: the requests have {found}{first}", faults=tuple(self._kept), count=self.count
-        )
+        return FaultsError(faults=tuple(self._kept), count=self.count)
 
     def _add(self, fault: Fault) -> None:
         self.count += 1

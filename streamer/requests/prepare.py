@@ -123,7 +123,7 @@ class _Preparation:
         if digest not in (None, self._spool.digest):
             raise ConfigurationError(
                 f"{', '.join(map(name_of, files))} does not hold the requests that this submission began with; name "
-                f"the same files as they were, or another project"
+                f"the same files as they were, or another project (--project DIR): all of them are then sent"
             )
         self._publish()
         estimate = self._estimator.estimate()

@@ -74,6 +74,8 @@ def read_table(file: BinaryIO, name: str, faults: FaultLog, template: ParamsTemp
 def _wrong_header(header: list[str]) -> str:
     if not header:
         return "the first line must name the columns, and it is blank"
+    if header[0].lstrip().startswith(("{", "[")):
+        return "this begins like JSON, and a template is for CSV: leave it out (--template)"
     twice = [shown(column) for column, count in Counter(header).items() if count > 1]
     return f"the header names {', '.join(twice)} more than once" if twice else ""
 

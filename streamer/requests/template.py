@@ -74,6 +74,7 @@ class ParamsTemplate:
         if missing:
             raise TemplateError(
                 f"the template names {', '.join(missing)}, and the columns are {', '.join(map(shown, header))}"
+                + _hint(missing, header)
             )
         return BoundTemplate([part.encode() for part in self._parts[::2]], [places[n] for n in self._parts[1::2]])
 
@@ -92,6 +93,15 @@ class BoundTemplate:
         for place, literal in zip(self._places, self._literals[1:], strict=True):
             parts += [self._encode(values[place])[1:-1], literal]
         return b"".join(parts)
+
+
+def _hint(missing: Sequence[str], header: Sequence[str]) -> str:
+    """What the mistake most likely is, where that can be told."""
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
+        return "; columns are separated by commas"
+    if any(mark in name for name in missing for mark in '":,'):
+        return "; braces that are meant as such are doubled: {{ and }}"
+    return ""
 
 
 def _pieces(text: str) -> list[tuple[str, str | None]]:

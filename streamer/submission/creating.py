@@ -205,6 +205,8 @@ class _Creator:
         await self._lane.run(partial(self._ledger.created, one.number, batch_id))
         self._known.add(batch_id)
         self._done += 1
+        extra = {"action": "created", "batch_id": batch_id}
+        log.info("%s is created, batch %d of %d", batch_id, self._done, self._total, extra=extra)
         return msgspec.structs.replace(one, state=State.CREATED, batch_id=batch_id)
 
     async def _settled(self, one: Planned) -> str | None:

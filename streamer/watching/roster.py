@@ -122,6 +122,7 @@ class Roster:
         if batch.ended:
             if batch.results_url is not None:
                 del self._watched[batch.id]
+                log.info("%s has ended", batch.id, extra={"action": "ended", "batch_id": batch.id})
                 return Ended(batch)
             return self._wait_or_lose(
                 batch.id,

@@ -153,3 +153,12 @@ sys.exit(main(["completion", "bash", *{["-v"] * verbose}]))
     assert done.returncode == 1
     assert done.stderr.startswith("streamer: ZeroDivisionError: boom \\x1b[31m; this is a mistake in streamer")
     assert ("Traceback" in done.stderr) is verbose
+
+
+def test_a_fault_of_a_request_file_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "requests.jsonl"
+    file.write_text("{\n")
+    assert main(["submit", str(file), "--dry-run"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith(f"streamer: {file}, line 1: this is no JSON")
+    assert told[1:] == ["streamer: nothing was sent: the requests have a fault"]
