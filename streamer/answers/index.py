@@ -24,8 +24,8 @@ import msgspec
 from streamer.answers.places import read_places
 from streamer.answers.retry import SUCCEEDED, word
 from streamer.api.errors import ConfigurationError, SinkError
+from streamer.disk.directories import make_directories
 from streamer.results.accounting import Tally, Tokens
-from streamer.sinks.partfile import make_directories
 
 GATHERED = 100_000  # records sorted at once: about 25 MB
 CACHE = 32 * 1024  # KiB of the file that SQLite keeps in memory

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from streamer.answers.wholefile import BUFFER, WholeFile, part_of
 from streamer.api.errors import ConfigurationError
+from streamer.disk.wholefile import BUFFER, WholeFile, part_of
 from streamer.sinks.stdout import Pipe
 
 STDOUT = "-"

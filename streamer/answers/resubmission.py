@@ -12,7 +12,7 @@ import msgspec
 from streamer.answers.asked import Asked
 from streamer.answers.index import Answer, Index
 from streamer.answers.retry import MISSING, SUCCEEDED, retryable
-from streamer.answers.wholefile import WholeFile
+from streamer.disk.wholefile import WholeFile
 from streamer.requests.slices import MAX_BYTES, MAX_REQUESTS, Slice, split
 
 

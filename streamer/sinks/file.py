@@ -12,9 +12,10 @@ from aiofiles.threadpool.binary import AsyncFileIO
 
 from streamer.api.errors import SinkError
 from streamer.api.types import Batch
+from streamer.disk.failures import cannot_write
 from streamer.results.block import Block
 from streamer.sinks.base import PartWriter, Sink
-from streamer.sinks.partfile import PartFile, cannot_write
+from streamer.sinks.partfile import PartFile
 from streamer.sinks.template import Template
 from streamer.threads import Lane, Threads
 

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from streamer.api.errors import SinkError
-from streamer.sinks.partfile import cannot_use
-from streamer.sinks.sqlitefile import SqliteFile
+from streamer.disk.failures import cannot_use
+from streamer.disk.sqlitefile import SqliteFile
 
 SCHEMA = """
 CREATE TABLE acknowledged (

@@ -9,7 +9,6 @@ expected, and every name is looked up inside one opened directory, which cannot 
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import stat
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamer.api.errors import SinkError
+from streamer.disk.directories import make_directories
+from streamer.disk.failures import cannot_use, cannot_write
 from streamer.results.accounting import Tally
 from streamer.sinks.scan import BrokenFileError, last_line_end, scan
 
@@ -28,42 +29,6 @@ if TYPE_CHECKING:
 STRETCH = 8 * 1024 * 1024  # bytes of a growing file that are written out together
 _CAN_ADVISE = hasattr(os, "posix_fadvise")
 _COMMON = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: opening a pipe must not wait for its other end
-_ADVICE = {
-    errno.ELOOP: "it is a symbolic link, and those are not followed here; remove it or choose another target",
-    errno.EISDIR: "remove it or choose another target",
-    errno.EACCES: "change the permissions or choose another target",
-    errno.EPERM: "change the permissions or choose another target",
-    errno.ENAMETOOLONG: "choose a shorter template",
-    errno.EMFILE: "raise the limit of open files (ulimit -n) or lower the concurrency",
-    errno.ENOLCK: "its filesystem has no locks, so choose a target on another one",
-    errno.EOPNOTSUPP: "its filesystem has no locks, so choose a target on another one",
-}
-
-
-def cannot_use(path: Path, error: OSError) -> SinkError:
-    """What to tell when the file of a batch cannot be opened."""
-    if error.errno == errno.ENOTDIR:
-        file = next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), path.parent)
-        return SinkError(
-            f"{path} cannot be used: {file} is a file where a directory should be; "
-            f"move it away or choose another target"
-        )
-    advice = _ADVICE.get(error.errno or 0, "choose another target")
-    return SinkError(f"{path} cannot be used: {error.strerror}; {advice}")
-
-
-def cannot_write(path: Path, error: OSError, kept: str) -> SinkError:
-    """What to tell when the disk does not take what is written: why, how much room it has, what is `kept`."""
-    try:
-        filesystem = os.statvfs(path.parent)
-    except OSError as unknown:
-        room = f"how much room is left is unknown ({unknown.strerror})"
-    else:
-        room = f"{filesystem.f_bavail * filesystem.f_frsize:,} bytes are free on its filesystem"
-    code = errno.errorcode.get(error.errno or 0, str(error.errno))
-    return SinkError(
-        f"{path} could not be written: {error.strerror} ({code}); {room}; put that right and run the same again: {kept}"
-    )
 
 
 class GrowingFile(FileIO):
@@ -238,14 +203,3 @@ class PartFile:
             return os.stat(name, dir_fd=self._directory, follow_symlinks=False)
         except FileNotFoundError:
             return None
-
-
-def make_directories(path: Path) -> None:
-    """Make a directory, and those above it that are missing, for this user alone."""
-    missing = []
-    while not path.exists():
-        missing.append(path)
-        path = path.parent
-    for directory in reversed(missing):
-        with suppress(FileExistsError):  # another writer was faster; a file in its place shows on the next step
-            directory.mkdir(mode=0o700)

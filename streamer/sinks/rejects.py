@@ -16,8 +16,9 @@ from typing import BinaryIO
 import msgspec
 
 from streamer.api.errors import SinkError
+from streamer.disk.directories import make_directories
+from streamer.disk.failures import cannot_use, cannot_write
 from streamer.results.block import Reject
-from streamer.sinks.partfile import cannot_use, cannot_write, make_directories
 from streamer.sinks.template import Template
 from streamer.threads import Lane, Threads
 

@@ -18,8 +18,8 @@ from typing import NamedTuple
 import msgspec
 
 from streamer.api.errors import ConfigurationError, SubmissionError
+from streamer.disk.sqlitefile import SqliteFile
 from streamer.requests.slices import Slice
-from streamer.sinks.sqlitefile import SqliteFile
 
 NAME = "ledger.sqlite"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 
 from streamer.api.errors import StreamerError
-from streamer.sinks.partfile import make_directories
+from streamer.disk.directories import make_directories
 
 
 class SqliteFile(ABC):

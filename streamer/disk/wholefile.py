@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Self
 
 from streamer.api.errors import ConfigurationError, SinkError
-from streamer.sinks.partfile import cannot_use, cannot_write, make_directories
+from streamer.disk.directories import make_directories
+from streamer.disk.failures import cannot_use, cannot_write
 
 BUFFER = 1024 * 1024  # bytes gathered before the system is asked to take them
 _KEPT = "all it is made from is kept"
