@@ -28,6 +28,7 @@ from streamer.report import ProcessObserver, ProcessReport, RunReport
 from streamer.requests import MAX_BYTES, MAX_REQUESTS, Fault, Spool
 from streamer.requests.reading import RequestFile
 from streamer.sinks.file import FileSink
+from streamer.step import Step, Work
 from streamer.submission.creating import create_batches
 from streamer.submission.ledger import Planned
 from streamer.submission.settling import STOP, OnUnknown
@@ -113,7 +114,16 @@ async def process(
         place.refuse_target(to)
     report = ProcessReport(to=to, project=str(place.directory))
     begun, sent, repeated = clock.monotonic(), client.requests, client.retries
-    create = partial(create_batches, client, on_unknown=on_unknown, warm_cache=warm_cache, clock=clock, random=random)
+    observer = observer or ProcessObserver()
+    create = partial(
+        create_batches,
+        client,
+        on_unknown=on_unknown,
+        warm_cache=warm_cache,
+        working=observer.working,
+        clock=clock,
+        random=random,
+    )
     deliver = partial(run, client, concurrency=concurrency, poll_interval=poll_interval, clock=clock, random=random)
     plan = partial(
         place.plan,
@@ -128,7 +138,7 @@ async def process(
         threads = Threads("streamer-process", 1)
         stack.callback(threads.close)
         stack.callback(place.close)
-        process = _Process(place, Lane(threads), report, observer or ProcessObserver(), create, deliver)
+        process = _Process(place, Lane(threads), report, observer, create, deliver)
         output = await process.in_thread(lambda stop: Output(to))  # better told now than after a day
         stack.callback(output.close)
         chosen = await process.prepare(plan, fields)
@@ -158,15 +168,24 @@ class _Process:
         self._create = create
         self._deliver = deliver
         self._held_up: SubmissionError | None = None
+        self._requests = 0
 
     async def in_thread(self, call: Callable[[Event], T]) -> T:
         """Run a blocking call in the thread; it is given an event that is set when it is to end soon."""
         stop = Event()
         return await self._lane.run(partial(call, stop), stop=stop.set)
 
+    async def _work(self, step: Step, call: Callable[[Step, Event], T]) -> T:
+        """The same for a call that may take a while."""
+        with step:
+            self._observer.working(step)
+            return await self.in_thread(partial(call, step))
+
     async def prepare(self, plan: Callable[..., Spool], fields: Sequence[str]) -> Fields | None:
         """Check and plan all that is to be sent; what of each request is to stand beside its answer."""
-        self._observer.prepared(await self.in_thread(lambda stop: plan(stop=stop)))
+        spool = await self._work(Step(Work.CHECKING), lambda step, stop: plan(step=step, stop=stop))
+        self._requests = spool.requests
+        self._observer.prepared(spool)
         if not fields:
             return None
         return await self.in_thread(lambda stop: Fields(fields, next(self._project.asked(), None)))
@@ -176,10 +195,11 @@ class _Process:
         while True:
             await self._round()
             with Index(self._project.directory) as index:
-                await self.in_thread(partial(self._project.read_results, index))
+                await self._work(Step(Work.READING), partial(self._project.read_results, index))
                 if await self._again(index, retries):
                     continue
-                joined = await self.in_thread(lambda stop: self._join(index, output, fields, stop))
+                joining = Step(Work.JOINING, total=self._requests)
+                joined = await self._work(joining, partial(self._join, index, output, fields))
                 self._tell(joined, index)
                 return
 
@@ -214,13 +234,14 @@ class _Process:
         attempts = await self.in_thread(lambda stop: self._project.attempts())
         if attempts > retries:
             return False
-        again = await self.in_thread(partial(self._project.plan_again, index))
+        choosing = Step(Work.CHOOSING, total=self._requests)
+        again = await self._work(choosing, partial(self._project.plan_again, index))
         if again.slices:
             self._observer.sending_again(attempts + 1, again)
         return bool(again.slices)
 
-    def _join(self, index: Index, output: Output, fields: Fields | None, stop: Event) -> Joined:
-        return join(self._project.asked(), index, output, fields=fields, check=ending(stop))
+    def _join(self, index: Index, output: Output, fields: Fields | None, step: Step, stop: Event) -> Joined:
+        return join(step.through(self._project.asked()), index, output, fields=fields, check=ending(stop))
 
     def _tell(self, joined: Joined, index: Index) -> None:
         """Bring the report up to date."""

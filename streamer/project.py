@@ -22,6 +22,7 @@ from streamer.requests import MAX_BYTES, MAX_REQUESTS, Fault, Spool, prepare, re
 from streamer.requests.prepare import FIELDS
 from streamer.requests.reading import RequestFile
 from streamer.sinks.template import safe_name
+from streamer.step import Step
 from streamer.submission.ledger import NAME, Ledger, State
 from streamer.submission.warming import first_alone
 
@@ -92,6 +93,7 @@ class Project:
         id_prefix: str | None,
         template: str | Path | None,
         stop: Event,
+        step: Step,
         warm_cache: bool = False,
     ) -> Spool:
         """Check the request files, and plan the batches of the first attempt, unless that was done before.
@@ -103,6 +105,7 @@ class Project:
             id_prefix: what custom_ids that have to be made begin with.
             template: params for CSV.
             stop: set to have this give up soon.
+            step: is told how far this has come.
             warm_cache: plan a first batch of one request.
 
         Raises:
@@ -122,6 +125,7 @@ class Project:
                 max_bytes=self._max_bytes,
                 digest=self._digest(),
                 stop=stop,
+                step=step,
             )
         except BaseException:
             if not self._own_files():
@@ -163,26 +167,30 @@ class Project:
         fields = self.directory / FIELDS
         return asked_in_spool(self.directory / REQUESTS, fields if fields.exists() else None)
 
-    def read_results(self, index: Index, stop: Event) -> None:
+    def read_results(self, index: Index, step: Step, stop: Event) -> None:
         """Have all results that came so far in the index, those of batches that are not complete, too."""
         check = ending(stop)
+        there: list[tuple[Path, int, bool]] = []  # each file, with its attempt, and whether it still grows
         for one in self.ledger.batches():
             if one.batch_id is None:
                 continue
             final = self._file(one.batch_id)
             growing = final.with_name(final.name + ".part")
             if final.exists():
-                index.add(final, attempt=one.attempt, check=check)
+                there.append((final, one.attempt, False))
             elif growing.exists():
-                index.add(growing, attempt=one.attempt, growing=True, check=check)
+                there.append((growing, one.attempt, True))
+        step.total = sum(path.stat().st_size for path, _, _ in there)
+        for path, attempt, grows in there:
+            index.add(path, attempt=attempt, growing=grows, check=check, step=step)
         index.settle()
 
-    def plan_again(self, index: Index, stop: Event) -> Resubmission:
+    def plan_again(self, index: Index, step: Step, stop: Event) -> Resubmission:
         """Plan the batches of the next attempt: of all that can be sent again; none when there is nothing."""
         attempt = self.attempts() + 1
         spool = f"{RETRY}{attempt}.jsonl"
         again = write_retry(
-            self.asked(),
+            step.through(self.asked()),
             index,
             self.directory / spool,
             max_requests=self._max_requests,

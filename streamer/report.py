@@ -10,6 +10,7 @@ import msgspec
 from streamer.api.errors import SubmissionError
 from streamer.api.types import Batch
 from streamer.results.accounting import Tokens
+from streamer.step import Step
 
 if TYPE_CHECKING:
     from streamer.answers.resubmission import Resubmission
@@ -133,6 +134,9 @@ class ProcessReport(msgspec.Struct, kw_only=True):
 
 class ProcessObserver(Observer):
     """What `process` tells besides; override what you want to hear."""
+
+    def working(self, step: Step) -> None:
+        """Work begins that may take a while; `step` is live from now on."""
 
     def prepared(self, spool: Spool) -> None:
         """The request files are checked; nothing was sent in this run so far."""

@@ -15,6 +15,7 @@ from streamer.api.errors import ConfigurationError, SubmissionError
 from streamer.project import Project, project_of
 from streamer.requests import MAX_BYTES, MAX_REQUESTS, Fault, Spool
 from streamer.requests.reading import RequestFile
+from streamer.step import Step, Work
 from streamer.submission.creating import create_batches
 from streamer.submission.ledger import Planned, State
 from streamer.submission.probe import probe as try_some
@@ -24,6 +25,9 @@ from streamer.threads import Lane, Threads
 
 class SubmitObserver:
     """What `submit` tells while it works; override what you want to hear."""
+
+    def working(self, step: Step) -> None:
+        """Work begins that may take a while; `step` is live from now on."""
 
     def prepared(self, spool: Spool) -> None:
         """The request files are checked; nothing was sent in this run so far."""
@@ -106,7 +110,9 @@ async def submit(
             stop=stop,
             warm_cache=warm_cache,
         )
-        spool = await lane.run(plan, stop=stop.set)
+        with Step(Work.CHECKING) as step:
+            observer.working(step)
+            spool = await lane.run(partial(plan, step=step), stop=stop.set)
         observer.prepared(spool)
         planned = await lane.run(partial(place.ledger.batches, 1))
         if probe and all(one.state is State.PLANNED for one in planned):
@@ -117,6 +123,7 @@ async def submit(
             attempt=1,
             on_unknown=on_unknown,
             warm_cache=warm_cache,
+            working=observer.working,
             clock=clock,
             random=random,
         )

@@ -19,6 +19,7 @@ from streamer.emulator.process import RunningEmulator
 from streamer.processing import process
 from streamer.report import ProcessObserver, ProcessReport
 from streamer.requests import FaultsError, Spool
+from streamer.step import Step
 from tests.clock import FakeClock
 from tests.emulated import emulated
 from tests.leftovers import nothing_left
@@ -58,6 +59,11 @@ class Heard(ProcessObserver):
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.steps: list[Step] = []
+
+    def working(self, step: Step) -> None:
+        assert not step.over
+        self.steps.append(step)
 
     def prepared(self, spool: Spool) -> None:
         self.told.append(f"prepared {spool.requests} in {len(spool.slices)}")
@@ -85,6 +91,10 @@ async def test_a_thousand_articles_become_one_json_file_of_answers_in_their_orde
     assert (report.requests, report.answers, report.attempts) == (1000, {"succeeded": 1000}, 1)
     assert report.usage["claude-haiku-5-5"].requests == 1000
     assert heard.told == ["prepared 1000 in 4"]
+    works = [str(step.work) for step in heard.steps]
+    assert works == ["checking", *["sending"] * 4, "reading", "choosing", "joining"]
+    assert all(step.over and step.done == step.total > 0 for step in heard.steps)
+    assert [step.total for step in heard.steps if step.work in {"choosing", "joining"}] == [1000, 1000]
     assert sorted(path.name for path in (tmp_path / "articles.jsonl.streamer").iterdir()) == [
         "ledger.sqlite",
         "requests.jsonl",

@@ -26,6 +26,7 @@ from streamer.answers.retry import SUCCEEDED, word
 from streamer.api.errors import ConfigurationError, SinkError
 from streamer.disk.directories import make_directories
 from streamer.results.accounting import Tally, Tokens
+from streamer.step import Step, Work
 
 GATHERED = 100_000  # records sorted at once: about 25 MB
 CACHE = 32 * 1024  # KiB of the file that SQLite keeps in memory
@@ -115,6 +116,7 @@ class Index:
         growing: bool = False,
         usage: bool = True,
         check: Callable[[], None] = lambda: None,
+        step: Step | None = None,
     ) -> None:
         """Take in the records of a file of results.
 
@@ -124,15 +126,18 @@ class Index:
             growing: it is a `.part`, whose last line may be cut off.
             usage: count the tokens of its records, too; memory then grows with the custom_ids of one file.
             check: called from time to time; what it raises ends this.
+            step: is told how many bytes were read.
 
         Raises:
             ConfigurationError: the file cannot be read, or holds something else than records.
         """
+        step = step or Step(Work.READING)
         number = len(self._files)
         self._files.append(path)
         tally = Tally()  # its ids are those of one batch
         for places in read_places(path, growing=growing):
             check()
+            step.done += sum(places.lengths) + len(places.lengths)  # each ends in a newline
             if usage:
                 tally.add(places.ids, places.results)
             succeeded = attempt + _SUCCESS

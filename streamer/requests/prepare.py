@@ -19,6 +19,7 @@ from streamer.requests.reading import Draft, RequestFile, name_of, read_drafts
 from streamer.requests.slices import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS, split
 from streamer.requests.spool import NewFile, Spool, custom_id_of
 from streamer.requests.template import ParamsTemplate, TemplateError
+from streamer.step import Step, Work
 
 ID_PREFIX = "request-"
 FIELDS = "fields.jsonl"
@@ -37,6 +38,7 @@ def prepare(
     max_bytes: int = MAX_BYTES,
     digest: str | None = None,
     stop: Event | None = None,
+    step: Step | None = None,
 ) -> Spool:
     """Read and check request files, and write them as one spool.
 
@@ -57,6 +59,7 @@ def prepare(
         digest: what the spool's digest has to be, when a submission is continued; if it is another one, what is there
             already stays.
         stop: set by another thread to have this one give up soon.
+        step: is told how far this has come; its total is known when all files have a size.
 
     Raises:
         FaultsError: something is wrong with the files; all of it was told, and nothing is left on the disk.
@@ -79,7 +82,13 @@ def prepare(
         with ExitStack() as stack:
             _make_directory(spool.parent, stack)
             preparation = _Preparation(
-                spool, stack, FaultLog(on_fault), prefix=prefix, max_bytes=max_bytes, stop=stop or Event()
+                spool,
+                stack,
+                FaultLog(on_fault),
+                prefix=prefix,
+                max_bytes=max_bytes,
+                stop=stop or Event(),
+                step=step or Step(Work.CHECKING),
             )
             return preparation.run(files, template, max_requests, digest)
     except OSError as error:
@@ -92,13 +101,22 @@ class _Preparation:
     """One call of `prepare`, under way."""
 
     def __init__(
-        self, spool: Path, stack: ExitStack, faults: FaultLog, *, prefix: str, max_bytes: int, stop: Event
+        self,
+        spool: Path,
+        stack: ExitStack,
+        faults: FaultLog,
+        *,
+        prefix: str,
+        max_bytes: int,
+        stop: Event,
+        step: Step,
     ) -> None:
         self._stack = stack
         self._faults = faults
         self._prefix = prefix
         self._max_bytes = max_bytes
         self._stop = stop
+        self._step = step
         self._spool = stack.enter_context(closing(NewFile(spool)))
         self._fields: NewFile | None = None
         self._hashes = stack.enter_context(IdHashes(spool.parent))
@@ -114,7 +132,8 @@ class _Preparation:
         if template is not None:
             parsed = self._template(template)
             self._fields = self._stack.enter_context(closing(NewFile(path.with_name(FIELDS))))
-        drafts = read_drafts(files, self._faults, template=parsed, longest=self._max_bytes)
+        self._step.total = _bytes_in_all(files)
+        drafts = read_drafts(files, self._faults, template=parsed, longest=self._max_bytes, step=self._step)
         slices = list(split(self._lengths(drafts), max_requests=max_requests, max_bytes=self._max_bytes))
         self._tell_repeats(files)
         if self._faults.count:
@@ -141,6 +160,7 @@ class _Preparation:
     def _lengths(self, drafts: Iterator[Draft]) -> Iterator[int]:
         """Check each request and write its line; how long each line is."""
         for number, draft in enumerate(drafts, start=1):
+            self._step.requests = number
             if self._stop.is_set():
                 raise StreamerError("the requests were not read to their end, as this was stopped; nothing was sent")
             try:
@@ -204,6 +224,14 @@ class _Preparation:
             self._fields.sync()
             self._fields.publish()
         self._spool.publish()
+
+
+def _bytes_in_all(files: Sequence[RequestFile]) -> int:
+    """The size of all files; 0 when one of them has none, as a pipe, or cannot be read, which is told later."""
+    paths = [Path(file) for file in files if isinstance(file, str | Path)]
+    if len(paths) == len(files) and all(path.is_file() for path in paths):
+        return sum(path.stat().st_size for path in paths)
+    return 0
 
 
 def _make_directory(directory: Path, stack: ExitStack) -> None:

@@ -16,6 +16,7 @@ from streamer.requests.faults import FaultLog, Place
 from streamer.requests.lines import read_lines
 from streamer.requests.table import read_table
 from streamer.requests.template import ParamsTemplate
+from streamer.step import Step, Work
 
 _BUFFER = 1 << 20
 
@@ -33,7 +34,12 @@ class Draft(msgspec.Struct, gc=False):
 
 
 def read_drafts(
-    files: Sequence[RequestFile], faults: FaultLog, *, template: ParamsTemplate | None, longest: int
+    files: Sequence[RequestFile],
+    faults: FaultLog,
+    *,
+    template: ParamsTemplate | None,
+    longest: int,
+    step: Step | None = None,
 ) -> Iterator[Draft]:
     """All requests of all files, in order; what is wrong with a file is told, and the next one is read.
 
@@ -42,14 +48,16 @@ def read_drafts(
         faults: told of what is wrong.
         template: what params are made by; then the files are CSV.
         longest: bytes of a request at most.
+        step: is told how many bytes were read.
     """
+    step = step or Step(Work.CHECKING)
     for file in files:
         name = name_of(file)
         draft = None
         before = faults.count
         try:
             with _opened(file) as opened:
-                for draft in _of_file(opened, name, faults, template, longest):
+                for draft in _of_file(opened, name, faults, template, longest, step):
                     yield draft
         except OSError as error:
             faults.file(name, f"this cannot be read: {error.strerror or error}")
@@ -79,14 +87,14 @@ def _opened(file: RequestFile) -> Iterator[BinaryIO]:
 
 
 def _of_file(
-    file: BinaryIO, name: str, faults: FaultLog, template: ParamsTemplate | None, longest: int
+    file: BinaryIO, name: str, faults: FaultLog, template: ParamsTemplate | None, longest: int, step: Step
 ) -> Iterator[Draft]:
     head = file.read(HEAD)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         faults.file(name, "this is UTF-16; save it as UTF-8")
         return
     head = head.removeprefix(b"\xef\xbb\xbf")
-    whole = io.BufferedReader(_Rejoined(head, file), _BUFFER)
+    whole = io.BufferedReader(_Rejoined(head, file, step), _BUFFER)
     if template is not None:
         for record in read_table(whole, name, faults, template):
             yield Draft(record.place, record.params, True, record.custom_id, record.fields)
@@ -115,11 +123,12 @@ def _is_bare(text: bytes) -> bool:
 
 
 class _Rejoined(io.RawIOBase):
-    """A file, with what was read of it put back before it."""
+    """A file, with what was read of it put back before it; what is taken of it is counted."""
 
-    def __init__(self, head: bytes, file: BinaryIO) -> None:
+    def __init__(self, head: bytes, file: BinaryIO, step: Step) -> None:
         self._head = head
         self._file = file
+        self._step = step
 
     def readable(self) -> bool:
         return True
@@ -128,4 +137,5 @@ class _Rejoined(io.RawIOBase):
         part = self._head[: len(buffer)] if self._head else self._file.read(len(buffer))
         self._head = self._head[len(part) :]
         buffer[: len(part)] = part
+        self._step.done += len(part)
         return len(part)

@@ -10,7 +10,7 @@ several ─► somebody decides
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 from random import Random
@@ -29,6 +29,7 @@ from streamer.api.errors import (
     SubmissionError,
 )
 from streamer.api.types import Batch, BatchPage
+from streamer.step import Step, Work
 from streamer.submission.ledger import Ledger, Planned, State
 from streamer.submission.refusal import QUEUE_PATIENCE, TOLD_EVERY, passes, pause, remedy
 from streamer.submission.settlement import there_before
@@ -52,6 +53,7 @@ async def create_batches(
     attempt: int | None = None,
     on_unknown: OnUnknown = STOP,
     warm_cache: bool = False,
+    working: Callable[[Step], None] = lambda step: None,
     clock: Clock | None = None,
     random: Random | None = None,
 ) -> AsyncGenerator[Planned, None]:
@@ -68,6 +70,7 @@ async def create_batches(
             create it twice; the id of the batch that it is; or a coroutine function that gets an `Unsettled` and
             returns one of these.
         warm_cache: let a first batch of one request end before the others of its attempt are sent.
+        working: is told of each body that is sent, as it begins.
         clock: where time comes from.
         random: where jitter comes from.
 
@@ -82,6 +85,7 @@ async def create_batches(
         ledger,
         Lane(threads),
         on_unknown=on_unknown,
+        working=working,
         clock=clock or SystemClock(),
         random=random or Random(),  # noqa: S311 - jitter, no secret
     )
@@ -110,12 +114,21 @@ class _Creator:
     """What the creates of one submission share."""
 
     def __init__(
-        self, client: Client, ledger: Ledger, lane: Lane, *, on_unknown: OnUnknown, clock: Clock, random: Random
+        self,
+        client: Client,
+        ledger: Ledger,
+        lane: Lane,
+        *,
+        on_unknown: OnUnknown,
+        working: Callable[[Step], None],
+        clock: Clock,
+        random: Random,
     ) -> None:
         self._client = client
         self._ledger = ledger
         self._lane = lane
         self._on_unknown = on_unknown
+        self._working = working
         self._clock = clock
         self._random = random
         self._known: set[str] = set()  # ids in the ledger
@@ -137,7 +150,8 @@ class _Creator:
 
     async def create(self, one: Planned) -> Planned:
         """Create a batch that is not created yet, as far as the ledger knows."""
-        body = SpoolBody(self._ledger.directory / one.spool, one.slice)
+        step = Step(Work.SENDING, batch=self._done + 1, batches=self._total)
+        body = SpoolBody(self._ledger.directory / one.spool, one.slice, step)
         if one.state is State.INTENDED:
             log.warning("a create was interrupted; looking whether a batch came of it", extra={"action": "settle"})
             if (batch_id := await self._settled(one)) is not None:
@@ -146,7 +160,7 @@ class _Creator:
         for _ in range(MOST_UNKNOWN):
             one = await self._intended(one)
             try:
-                batch = await self._sent(one, body, room)
+                batch = await self._sent(one, body, step, room)
             except OutcomeUnknownError as error:
                 unknown = error
                 log.warning("%s; looking whether a batch came of it", error, extra={"action": "settle"})
@@ -163,7 +177,7 @@ class _Creator:
         async with aclosing(watch(self._client, ids, clock=self._clock, random=self._random)) as outcomes:
             await self._answered(anext(outcomes))
 
-    async def _sent(self, one: Planned, body: SpoolBody, room: _Room) -> Batch:
+    async def _sent(self, one: Planned, body: SpoolBody, step: Step, room: _Room) -> Batch:
         """The batch, once there is room for it.
 
         Raises:
@@ -172,7 +186,9 @@ class _Creator:
         """
         while True:
             try:
-                return await self._client.create(body)
+                with step:
+                    self._working(step)
+                    return await self._client.create(body)
             except OutcomeUnknownError:
                 raise
             except StreamerError as error:

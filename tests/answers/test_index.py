@@ -13,6 +13,7 @@ from streamer.answers import index as module
 from streamer.answers.index import Index
 from streamer.answers.recordfiles import RecordFiles
 from streamer.api.errors import ConfigurationError, SinkError
+from streamer.step import Step, Work
 from tests.answers.made import indexed, record, results
 
 
@@ -33,6 +34,19 @@ def test_each_answer_is_found_with_its_bytes(tmp_path: Path) -> None:
             record("c", "api_error", "oh"),
         ]
         assert len(index) == 3
+
+
+def test_how_much_was_read_can_be_seen_and_is_all_of_it_in_the_end(tmp_path: Path) -> None:
+    one = results(tmp_path / "1.jsonl", *[record(f"a-{n}", text="x" * 2000) for n in range(500)])
+    two = results(tmp_path / "2.jsonl", record("b", text="x" * 2_000_000))
+    step = Step(Work.READING)
+    seen = []
+    with Index(tmp_path) as index:
+        for path in (one, two):
+            index.add(path, step=step, check=lambda: seen.append(step.done))
+    assert len(set(seen)) > 3
+    assert seen == sorted(seen)
+    assert step.done == one.stat().st_size + two.stat().st_size
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

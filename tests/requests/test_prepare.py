@@ -15,6 +15,7 @@ import pytest
 from streamer.api.errors import ConfigurationError, StreamerError
 from streamer.requests import Fault, FaultsError, prepare
 from streamer.requests.spool import NewFile
+from streamer.step import Step, Work
 from tests.requests.samples import PARAMS, jsonl, lines_of, params, prepared, request
 
 USER = {"role": "user", "content": "x" * 400}
@@ -41,6 +42,30 @@ def test_what_is_written_is_for_this_user_alone(tmp_path: Path) -> None:
     for file in (spool.path, spool.path.with_name("fields.jsonl")):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(spool.path.parent.stat().st_mode) == 0o700
+
+
+def test_how_far_it_has_come_can_be_seen(tmp_path: Path) -> None:
+    step = Step(Work.CHECKING)
+    seen = []
+    filler = {"role": "user", "content": "x" * 2_000_000}  # more than is read ahead
+    file = written(tmp_path, request("a"), 1, request("b", messages=[filler]), 1, request("c", messages=[filler]))
+    with pytest.raises(FaultsError):
+        prepare(
+            [file],
+            tmp_path / "project" / "requests.jsonl",
+            on_fault=lambda fault: seen.append((step.requests, step.done / step.total)),
+            step=step,
+        )
+    (first, early), (second, later) = seen
+    assert (first, second, step.requests) == (2, 4, 5)
+    assert 0 < early < later < 1
+    assert step.done == step.total == file.stat().st_size
+
+
+def test_what_has_no_size_has_no_total(tmp_path: Path) -> None:
+    step = Step(Work.CHECKING)
+    prepared(tmp_path, written(tmp_path, request("a")), jsonl(request("b")), step=step)
+    assert (step.requests, step.total) == (2, 0)
 
 
 def test_a_submission_with_faults_leaves_the_earlier_one_as_it_was(tmp_path: Path) -> None:

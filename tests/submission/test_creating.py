@@ -19,6 +19,7 @@ from streamer.api.errors import (
     SubmissionError,
 )
 from streamer.api.retry import RetryPolicy
+from streamer.step import Step, Work
 from streamer.submission.creating import create_batches
 from streamer.submission.ledger import Ledger, Planned, State
 from streamer.submission.settling import Unsettled
@@ -71,6 +72,24 @@ async def test_what_is_created_already_comes_first_and_the_rest_is_sent_after_it
         everything = await created(client, ledger, clock=clock)
         assert everything[0].batch_id == first.batch_id
         assert books(emulator) == (3, 0)
+
+
+async def test_each_body_that_is_sent_can_be_followed_a_repeated_one_too(tmp_path: Path) -> None:
+    async with submitting(tmp_path, fault=("create:status=500;accepted,n=1",)) as (_, client, clock, ledger):
+        steps: list[Step] = []
+        under_way: list[bool] = []
+
+        def working(step: Step) -> None:
+            steps.append(step)
+            under_way.append(not step.over)
+
+        await anext(create_batches(client, ledger, working=working, clock=clock))
+        assert [(step.work, step.batch, step.batches) for step in steps] == [(Work.SENDING, 1, 3)]
+        await created(client, ledger, working=working, clock=clock)
+    assert [(step.batch, step.batches) for step in steps] == [(1, 3), (2, 3), (3, 3)]
+    assert all(under_way)
+    assert all(step.over for step in steps)
+    assert all(step.done == step.total > 100 for step in steps)
 
 
 UNKNOWN = ["create:stall@head,n=1", "create:fin@head,n=1", "create:status=500;accepted,n=1", "create:body=html,n=1"]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from streamer.api.body import PART_BYTES, RequestBody
 from streamer.api.errors import SubmissionError
 from streamer.requests import Slice, split
+from streamer.step import Step, Work
 from streamer.submission.spoolbody import SpoolBody
 
 
@@ -49,6 +50,22 @@ async def test_it_can_be_sent_again_and_leaves_no_thread(tmp_path: Path) -> None
     before = threading.active_count()
     assert await sent(body) == await sent(body) == b'{"requests":[{"a":1},{"b":2}]}'
     assert threading.active_count() == before
+
+
+async def test_how_much_of_it_was_taken_can_be_seen_and_begins_anew_when_it_is_sent_again(tmp_path: Path) -> None:
+    line = b"x" * PART_BYTES + b"\n"
+    (tmp_path / "spool").write_bytes(line * 3)
+    step = Step(Work.SENDING)
+    body = SpoolBody(tmp_path / "spool", Slice(0, 3 * len(line), 3), step)
+    assert (step.done, step.total) == (0, body.size)
+    for _ in range(2):
+        seen, taken = [], 0
+        async for part in body.parts():
+            assert step.done == taken
+            taken += len(part)
+            seen.append(step.done)
+        assert len(seen) > 3
+        assert step.done == taken == body.size
 
 
 @pytest.mark.parametrize("part", [Slice(0, 17, 2), Slice(0, 100, 3)])
