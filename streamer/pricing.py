@@ -22,6 +22,7 @@ from streamer.results.accounting import Tokens
 
 MILLION = -6  # the power of ten by which a price per million is brought down to one
 THOUSAND = -3
+TOO_MUCH = 10**9  # USD per million tokens: no price, and 1e999999 ones would overflow what is counted with
 _DATED = re.compile(r"-[0-9]{8}")
 
 
@@ -226,8 +227,8 @@ def _check(where: str, amounts: Iterable[Decimal]) -> None:
     """Refuse amounts that no price is.
 
     Raises:
-        ConfigurationError: one is negative, or no number.
+        ConfigurationError: one is negative, no number, or absurd.
     """
     for amount in amounts:
-        if not (amount.is_finite() and amount >= 0):
+        if not (amount.is_finite() and 0 <= amount < TOO_MUCH):
             raise ConfigurationError(f"{where}: {amount} is no price")

@@ -136,6 +136,7 @@ def test_a_dated_id_in_a_file_goes_before_the_model_it_is_of(tmp_path: Path) -> 
         ('{"models": {"ours": {"rates": RATES, "geo": {"us": -1.1}}}}', "ours: -1.1 is no price"),
         ('{"models": {"ours": {"rates": RATES, "long": LONG}}}', "ours: NaN is no price"),
         ('{"web_search": {"per_thousand": "Infinity"}}', "web_search: Infinity is no price"),
+        ('{"web_search": {"per_thousand": 1e999999}}', "web_search: 1E+999999 is no price"),
     ],
 )
 def test_a_file_that_is_no_table_of_prices_is_refused(tmp_path: Path, text: str, says: str) -> None:

@@ -89,5 +89,5 @@ def _beside(custom_id: str, begin: bytes, fields: bytes) -> bytes:
     b'{"custom_id":"a","input":{"title":"x"},"result":{'
     """
     usual = b'{"custom_id":"%b",' % custom_id.encode()
-    at = len(usual) if begin.startswith(usual) else 1
+    at = len(usual) if begin.startswith(usual) else begin.index(b"{") + 1  # white space may come before it
     return b'%b"input":%b,%b' % (begin[:at], fields, begin[at:])

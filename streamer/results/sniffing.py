@@ -20,7 +20,7 @@ _SUCCEEDED = _BARE["succeeded"]
 
 # The beginnings of all lines are searched together, each after a newline. A newline inside one is followed by another,
 # so as many are found as there are lines only if the beginning of each is usual.
-_LONGEST = 110  # bytes of a beginning: an id of 64 characters and the longest type known
+_LONGEST = 121  # bytes of a beginning: the longest that can be usual, of a success with an id of 64 characters
 _USUAL = re.compile('\n{"custom_id":"([a-zA-Z0-9_-]{1,64})","result":{"type":"succeeded","message":{"')
 _KNOWN = re.compile(
     '\n{"custom_id":"([a-zA-Z0-9_-]{1,64})","result":{"type":"'

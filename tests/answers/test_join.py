@@ -103,11 +103,12 @@ def test_a_field_that_cannot_be_is_refused_with_those_that_can() -> None:
 
 
 def test_a_record_too_long_to_be_held_is_joined_too(tmp_path: Path) -> None:
-    long = record("b", "succeeded", "z" * (MAX_RECORD_BYTES + 1))
+    long = b" " + record("b", "succeeded", "z" * (MAX_RECORD_BYTES + 1))
     joined(tmp_path, ["a", "b", "c"], record("c"), long, record("a"), fields=Fields(["custom_id"], None))
     found = (tmp_path / "answers.jsonl").read_bytes().splitlines()
     assert [json.loads(line)["input"]["custom_id"] for line in found] == ["a", "b", "c"]
     assert found[1].replace(b'"input":{"custom_id":"b"},', b"") == long
+    assert found[1].startswith(b' {"input":')
 
 
 def test_a_target_that_cannot_be_written_is_told_when_it_is_named(tmp_path: Path) -> None:

@@ -50,6 +50,18 @@ def test_records_of_every_type_known_in_the_usual_shape_are_sniffed() -> None:
     assert failed.error.type == "api_error"
 
 
+@pytest.mark.parametrize(
+    "rest", ['"succeeded","message":{"id":"msg_1"}', '"errored","error":{"type":"error"}', '"canceled"']
+)
+@pytest.mark.parametrize("length", [1, 53, 54, 63, 64])
+def test_ids_of_any_length_that_the_api_takes_are_sniffed(length: int, rest: str) -> None:
+    line = f'{{"custom_id":"{"d" * length}","result":{{"type":{rest}}}}}\n'.encode()
+    sniffed = sniff(line * 2)
+    assert sniffed is not None
+    assert sniffed[0] == ["d" * length] * 2
+    assert sniff(line + b"x" + line) is None
+
+
 @given(st.lists(lines(), min_size=1, max_size=6).map(b"".join))
 def test_what_is_sniffed_is_what_a_parse_finds(data: bytes) -> None:
     sniffed = sniff(data)
