@@ -14,7 +14,7 @@ from streamer.cli.output import dollars, escaped, plural, size
 from streamer.cli.requestfiles import tell_fault
 from streamer.pricing import Prices
 from streamer.project import project_of
-from streamer.requests import MAX_REQUESTS, Estimate, Spool, prepare
+from streamer.requests import Estimate, Spool, prepare
 from streamer.requests.reading import RequestFile
 from streamer.results.accounting import Tokens
 
@@ -36,7 +36,7 @@ def dry_run(args: argparse.Namespace, files: Sequence[RequestFile]) -> int:
                 on_fault=tell_fault,
                 id_prefix=args.id_prefix,
                 template=args.template,
-                max_requests=args.max_requests or MAX_REQUESTS,
+                max_requests=args.max_requests,
             )
     except OSError as error:
         raise ConfigurationError(f"the requests cannot be copied to {beside}: {error.strerror}") from error

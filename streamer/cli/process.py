@@ -129,7 +129,6 @@ async def answer(args: argparse.Namespace, files: Sequence[str], to: str, **opti
     from streamer.cli.requestfiles import request_files, tell_fault
     from streamer.cli.submissionboard import SubmissionBoard
     from streamer.cli.telling import Telling
-    from streamer.pricing import Prices
     from streamer.processing import process
 
     if args.json and to == "-":
@@ -140,7 +139,7 @@ async def answer(args: argparse.Namespace, files: Sequence[str], to: str, **opti
     looked_on = not args.quiet and sys.stderr.isatty()
     client: Client
     async with make_client(args) as client:
-        board = SubmissionBoard(client, telling.batch, Prices.load(args.prices) if looked_on else None)
+        board = SubmissionBoard(client, telling.batch, telling.prices if looked_on else None)
         async with shown(board, on=looked_on and not (args.json and sys.stdout.isatty())):
             report = await process(
                 client,

@@ -21,11 +21,10 @@ from streamer.cli.options import (
 )
 from streamer.cli.process import add_join_option, handle_run, retries
 from streamer.cli.requestfiles import add_form_options, asked_by
+from streamer.cli.resultfiles import DEFAULT_RESULTS
 
 if TYPE_CHECKING:
     from streamer.sinks.base import Sink
-
-DEFAULT_TARGET = "results/{batch_id}.jsonl"
 
 DESCRIPTION = """
 Wait until each batch has ended, and stream its results, record by record, to every target.
@@ -65,7 +64,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         metavar="TARGET",
         action="append",
         help="where records go (repeatable): a path with {batch_id} in it, - for stdout, SCHEME:... for another sink; "
-        f"{DEFAULT_TARGET} by default",
+        f"{DEFAULT_RESULTS} by default",
     )
     parser.add_argument(
         "--only", metavar="TYPES", type=_types, help="types to deliver, e.g. succeeded,errored; all by default"
@@ -120,7 +119,7 @@ def handler(args: argparse.Namespace) -> int:
     from streamer.api.errors import ConfigurationError
     from streamer.cli.loop import run_async
 
-    targets = list(dict.fromkeys(args.to or [DEFAULT_TARGET]))
+    targets = list(dict.fromkeys(args.to or [DEFAULT_RESULTS]))
     if args.json and "-" in targets:
         raise ConfigurationError("--to - and --json both write to stdout; send the records to a file, or drop --json")
     for word in args.ids:
@@ -178,7 +177,7 @@ async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> 
                     concurrency=args.concurrency,
                     poll_interval=args.poll_interval,
                     usage=args.usage,
-                    rejects=args.rejects or rejects_beside(files[0] if files else DEFAULT_TARGET),
+                    rejects=args.rejects or rejects_beside(files[0] if files else DEFAULT_RESULTS),
                     expected_ids=expected_ids(args) if args.requests else None,
                     observer=board,
                 )

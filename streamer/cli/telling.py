@@ -26,7 +26,7 @@ class Telling:
         as_json: write lines of JSON on stdout.
         report_file: path of the report; None for none.
         sources: files that the command reads, which the report must not take the place of either.
-        prices: path of a file of prices; None for those that are built in.
+        prices: path of a file of prices; None for those that are built in. As an attribute: what it holds.
 
     Raises:
         ConfigurationError: the report cannot be written there, or the prices cannot be read.
@@ -47,9 +47,9 @@ class Telling:
             raise ConfigurationError(f"--report {report_file} is a file needed for something else; name another one")
         self._targets = targets
         self._quiet = quiet
-        self._prices = Prices.load(prices)
-        self._json = JsonLines(self._prices) if as_json else None
-        self._report_file = ReportFile(report_file, self._prices) if report_file is not None else None
+        self.prices = Prices.load(prices)
+        self._json = JsonLines(self.prices) if as_json else None
+        self._report_file = ReportFile(report_file, self.prices) if report_file is not None else None
 
     @property
     def heard(self) -> bool:
@@ -66,13 +66,13 @@ class Telling:
         """The run is at its end, or broken off."""
         if self._json is not None:
             self._json.run(report)
-        self._end(report, summary(report, self._targets, self._prices))
+        self._end(report, summary(report, self._targets, self.prices))
 
     def process(self, report: ProcessReport) -> None:
         """The requests are answered, as far as they can be."""
         if self._json is not None:
             self._json.process(report)
-        self._end(report, process_summary(report, self._prices))
+        self._end(report, process_summary(report, self.prices))
 
     def _end(self, report: RunReport | ProcessReport, lines: list[str]) -> None:
         if self._report_file is not None:
