@@ -80,7 +80,8 @@ def handler(args: argparse.Namespace) -> int:
     target = Path(args.to)
     if target.exists():
         raise ConfigurationError(
-            f"{target} exists already, and may have been sent; name another file with --to, or move it away"
+            f"{target} exists already: `streamer submit {target}` sends it, or goes on with it, and nothing twice; when "
+            "its results are there too, name another file with --to"
         )
     found = result_files(args.named, args.results)
     refuse_input(args.to, [*args.requests, *found])
