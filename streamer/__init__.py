@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from streamer.sinks import StdoutSink as StdoutSink
     from streamer.sinks import Writer as Writer
     from streamer.sinks import sink_for as sink_for
+    from streamer.step import Step as Step
+    from streamer.step import Work as Work
     from streamer.submission.ledger import Planned as Planned
     from streamer.submission.settling import Unsettled as Unsettled
     from streamer.submitting import SubmitObserver as SubmitObserver
@@ -98,6 +100,7 @@ _HOMES = {
         "Writer",
         "sink_for",
     ),
+    "streamer.step": ("Step", "Work"),
     "streamer.submission.ledger": ("Planned",),
     "streamer.submission.settling": ("Unsettled",),
     "streamer.submitting": ("SubmitObserver", "submit"),

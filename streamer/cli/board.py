@@ -95,6 +95,10 @@ class Board(Observer):
             parts.append(f"first expires in {span(max(0.0, (min(expiries) - now).total_seconds()))}")
         return ", ".join(parts)
 
+    def lines(self, now: datetime) -> list[str]:
+        """What is shown below the batches that stream."""
+        return [self.totals(now)]
+
     def busiest(self, most: int) -> list[BatchReport]:
         """The batches that stream, those with the most bytes first."""
         return sorted(self.streaming.values(), key=lambda report: -report.bytes)[:most]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from streamer.cli.advice import tell_advice
+from streamer.cli.following import Following
 from streamer.cli.output import escaped, json_line
 from streamer.pricing import Prices
 from streamer.requests import Spool
+from streamer.step import Step
 from streamer.submission.ledger import Planned
 from streamer.submitting import SubmitObserver
 
@@ -16,11 +18,19 @@ class CreatedIds(SubmitObserver):
     Args:
         as_json: as a line of JSON.
         prices: what tokens cost, to say what the prompt cache could save; None to say nothing.
+
+    Attributes:
+        following: the work that is under way.
     """
 
     def __init__(self, *, as_json: bool = False, prices: Prices | None = None) -> None:
         self._as_json = as_json
         self._prices = prices
+        self.following = Following()
+
+    def working(self, step: Step) -> None:
+        """Some other work begins."""
+        self.following.working(step)
 
     def prepared(self, spool: Spool) -> None:
         """The files are checked."""
@@ -29,5 +39,6 @@ class CreatedIds(SubmitObserver):
 
     def created(self, batch: Planned) -> None:
         """One more id."""
+        self.following.redraw()  # it is sent, so its line goes before the id comes
         batch_id = batch.batch_id or ""
         print(json_line({"event": "created", "batch_id": batch_id}) if self._as_json else escaped(batch_id), flush=True)

@@ -140,7 +140,8 @@ async def answer(args: argparse.Namespace, files: Sequence[str], to: str, **opti
     client: Client
     async with make_client(args) as client:
         board = SubmissionBoard(client, telling.batch, telling.prices if looked_on else None)
-        async with shown(board, on=looked_on and not (args.json and sys.stdout.isatty())):
+        drawn = looked_on and not ((args.json or to == "-") and sys.stdout.isatty())
+        async with shown(board, on=drawn) as board.following.redraw:
             report = await process(
                 client,
                 request_files(files),

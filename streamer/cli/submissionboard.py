@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from streamer.answers.resubmission import Resubmission
 from streamer.api.client import Client
 from streamer.api.errors import SubmissionError
 from streamer.cli.advice import tell_advice
 from streamer.cli.board import Board
+from streamer.cli.following import Following
 from streamer.cli.output import escaped, plural, say
 from streamer.pricing import Prices
 from streamer.report import BatchReport, ProcessObserver
 from streamer.requests import Spool
+from streamer.step import Step
 
 
 class SubmissionBoard(Board, ProcessObserver):
@@ -22,11 +25,25 @@ class SubmissionBoard(Board, ProcessObserver):
         client: whose requests and retries are shown.
         when_finished: is given each batch's report when it is done with.
         prices: what tokens cost, for somebody who looks on; None when nobody does, and nothing is said.
+
+    Attributes:
+        following: the work besides waiting and streaming.
     """
 
     def __init__(self, client: Client, when_finished: Callable[[BatchReport], None], prices: Prices | None) -> None:
         super().__init__(client, (), when_finished)
+        self.following = Following()
         self._prices = prices
+
+    def working(self, step: Step) -> None:
+        """Some other work begins."""
+        self.following.working(step)
+
+    def lines(self, now: datetime) -> list[str]:
+        """The work under way, and the totals once there is a batch."""
+        step = self.following.lines(now)
+        known = self.waiting or self.streaming or self.finished_reports
+        return [*step, self.totals(now)] if known or not step else step
 
     def prepared(self, spool: Spool) -> None:
         """The files are checked."""

@@ -84,11 +84,14 @@ def handler(args: argparse.Namespace) -> int:
 async def _submit(args: argparse.Namespace, files: list[RequestFile]) -> int:
     from streamer.cli.asking import whoever_is_there
     from streamer.cli.created import CreatedIds
+    from streamer.cli.progress import shown
     from streamer.pricing import Prices
     from streamer.submitting import submit
 
     prices = Prices.load(args.prices)
-    async with make_client(args) as client:
+    observer = CreatedIds(prices=None if args.quiet else prices)
+    following = observer.following
+    async with make_client(args) as client, shown(following, on=not args.quiet) as following.redraw:
         ids = await submit(
             client,
             files,
@@ -100,7 +103,7 @@ async def _submit(args: argparse.Namespace, files: list[RequestFile]) -> int:
             warm_cache=args.warm_cache,
             max_requests=args.max_requests,
             on_fault=tell_fault,
-            observer=CreatedIds(prices=None if args.quiet else prices),
+            observer=observer,
         )
     if sys.stderr.isatty() and not args.quiet:
         say(

@@ -11,6 +11,7 @@ import pytest
 
 from streamer.emulator.process import RunningEmulator, running
 from streamer.project import Project
+from streamer.step import Step, Work
 from tests.cli.command import answered, listed, streamer
 
 PARAMS = {"model": "claude-opus-5-5", "max_tokens": 16, "messages": [{"role": "user", "content": "hi"}]}
@@ -28,7 +29,15 @@ def candidates(tmp_path: Path, emulator: RunningEmulator) -> list[str]:
     """Two batches of somebody else, in progress and of the right size, after a create that was interrupted."""
     (tmp_path / "my.jsonl").write_text(json.dumps({"custom_id": "mine", "params": PARAMS}))
     project = Project(tmp_path / "my.jsonl.streamer")
-    project.plan([tmp_path / "my.jsonl"], (), on_fault=print, id_prefix=None, template=None, stop=Event())
+    project.plan(
+        [tmp_path / "my.jsonl"],
+        (),
+        on_fault=print,
+        id_prefix=None,
+        template=None,
+        step=Step(Work.CHECKING),
+        stop=Event(),
+    )
     project.ledger.intend(1, 0.0, 0.0, before=listed(emulator))
     project.close()
     for name in ("x", "y"):

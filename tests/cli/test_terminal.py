@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import pty
 import re
@@ -19,6 +20,11 @@ WITHOUT_RICH = [
     "-c",
     "import sys; sys.modules['rich'] = None\nfrom streamer.cli import main; sys.exit(main())",
 ]
+
+
+OFTEN = WITHOUT_RICH[2].replace(
+    "\n", "\nimport streamer.cli.progress as p; p.PLAIN_SECONDS = 0.02\n", 1
+)  # lines of text
 
 
 class Seen(Started):
@@ -117,6 +123,82 @@ def test_who_interrupts_a_download_is_told_what_came(tmp_path: Path) -> None:
     told = re.search(r"([0-9,]+) records \(", it.shown)
     assert told is not None
     assert 0 < int(told[1].replace(",", "")) <= len(part.read_bytes().splitlines())
+
+
+def requests(path: Path, number: int) -> Path:
+    params = {"model": "claude-haiku-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "x" * 200}]}
+    path.write_text("".join(json.dumps({"custom_id": f"q-{n}", "params": params}) + "\n" for n in range(number)))
+    return path
+
+
+def test_who_submits_sees_what_is_checked_and_sent_and_the_ids_stay_apart(
+    tmp_path: Path, emulator: RunningEmulator
+) -> None:
+    requests(tmp_path / "requests.jsonl", 3)
+    words = ("submit", "requests.jsonl", "--max-requests", "2")
+    code, out, shown = seen(*words, cwd=tmp_path, base_url=emulator.base_url)
+    assert code == 0
+    assert "checking requests: 0" in shown
+    assert re.search(r"sending batch 1 of 2: 0 B of [67]\d\d B", shown)
+    assert re.search(r"sending batch 2 of 2: 0 B of 3\d\d B", shown)
+    assert out.split() == listed(emulator)[1::-1]
+    assert "\x1b" not in out
+    assert "\x1b[?25h" in shown  # the cursor is back
+    assert "2 batches created" in shown.splitlines()[-1]
+
+
+def test_what_comes_through_a_pipe_is_counted_while_it_comes(tmp_path: Path, emulator: RunningEmulator) -> None:
+    data = requests(tmp_path / "some", 400).read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    with Seen("submit", "pipe", cwd=tmp_path, base_url=emulator.base_url) as it:
+        with (tmp_path / "pipe").open("wb", buffering=0) as pipe:
+            pipe.write(data)  # more than is looked at to tell its form, and the end is not there yet
+            it.read_until("checking requests: [1-9][0-9]*\\b(?! \\()")
+        it.read_until(NEVER)
+        assert it.done.returncode == 0
+
+
+def test_without_rich_what_is_checked_is_a_plain_line_said_once(tmp_path: Path, emulator: RunningEmulator) -> None:
+    data = requests(tmp_path / "some", 400).read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    often = [*WITHOUT_RICH[:2], OFTEN]
+    with Seen("submit", "pipe", cwd=tmp_path, base_url=emulator.base_url, command=often) as it:
+        with (tmp_path / "pipe").open("wb", buffering=0) as pipe:
+            pipe.write(data)
+            it.read_until("checking requests: [1-9]")
+        it.read_until(NEVER)
+        assert it.done.returncode == 0
+    told = it.shown.splitlines()
+    assert len(set(told)) == len(told)
+    assert "\x1b" not in it.shown
+
+
+def test_who_submits_quietly_sees_nothing(tmp_path: Path, emulator: RunningEmulator) -> None:
+    requests(tmp_path / "requests.jsonl", 3)
+    code, out, shown = seen("submit", "requests.jsonl", "-q", cwd=tmp_path, base_url=emulator.base_url)
+    assert (code, len(out.split()), shown) == (0, 1, "")
+
+
+def test_who_has_requests_answered_sees_each_step(tmp_path: Path) -> None:
+    requests(tmp_path / "requests.jsonl", 300)
+    words = ("process", "requests.jsonl", "--to", "answers.jsonl", "--poll-interval", "0.1")
+    with running(duration=0.3, retry_after=0, record_bytes=300) as emulator:
+        code, _, shown = seen(*words, cwd=tmp_path, base_url=emulator.base_url)
+    assert code == 0
+    places = [
+        re.search(pattern, shown)
+        for pattern in (
+            "checking requests: 0",
+            r"sending batch 1 of 1: 0 B of \d+\.\d kB",
+            "reading results|reading .* kB of results",
+            "looking for requests to send again: 0 %",
+            "putting 300 answers in order: 0 %",
+            "300 answers",
+        )
+    ]
+    begins = [place.start() for place in places if place is not None]
+    assert len(begins) == len(places)
+    assert begins == sorted(begins)
 
 
 def test_a_retry_is_told_to_who_waits_at_a_terminal(tmp_path: Path) -> None:
