@@ -81,6 +81,7 @@ async def submit(
     Raises:
         FaultsError: something is wrong with the files; nothing was sent.
         ConfigurationError: an argument that cannot work; nothing was sent.
+        SinkError: the requests cannot be copied; nothing was sent.
         SubmissionError: not all batches could be created; it says how many are, and what to do.
         AuthenticationError: the key is refused.
 

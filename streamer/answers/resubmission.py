@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -12,8 +11,8 @@ import msgspec
 from streamer.answers.asked import Asked
 from streamer.answers.index import Answer, Index
 from streamer.answers.retry import MISSING, SUCCEEDED, retryable
-from streamer.disk.wholefile import WholeFile
 from streamer.requests.slices import MAX_BYTES, MAX_REQUESTS, Slice, split
+from streamer.requests.spool import NewSpool
 
 
 class Resubmission(msgspec.Struct, kw_only=True):
@@ -57,21 +56,19 @@ def write_retry(
         ConfigurationError, SinkError: the file cannot be written.
     """
     sorting = _Sorting(index, also, leave)
-    digest = sha256()
-    with WholeFile(target) as file:
+    with NewSpool(target) as spool:
 
         def lengths() -> Iterator[int]:
             for asked in requests:
                 check()
                 if sorting.again(asked.custom_id):
                     line = asked.line + b"\n"
-                    digest.update(line)
-                    file.write(line)
+                    spool.write(line)
                     yield len(line)
 
         slices = list(split(lengths(), max_requests=max_requests, max_bytes=max_bytes))
         if slices:
-            file.publish()
+            spool.publish()
     counts = sorting.counts
     return Resubmission(
         requests=counts.total(),
@@ -79,7 +76,7 @@ def write_retry(
         again={what: n for what, n in counts.items() if retryable(what, also)},
         left={what: n for what, n in counts.items() if what != SUCCEEDED and not retryable(what, also)},
         slices=slices,
-        digest=digest.hexdigest(),
+        digest=spool.digest,
     )
 
 

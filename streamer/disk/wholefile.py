@@ -79,7 +79,35 @@ class WholeFile:
         self._waiting.append(data)
         self._waiting_bytes += len(data)
         if self._waiting_bytes >= BUFFER:
-            self._flush()
+            self.flush()
+
+    def flush(self) -> None:
+        """Have the system take what has gathered.
+
+        Raises:
+            SinkError: the disk does not take it.
+        """
+        file = self._opened()
+        rest = memoryview(b"".join(self._waiting))
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        try:
+            while rest:  # the system may take less than it is given
+                rest = rest[file.write(rest) :]
+        except OSError as error:
+            raise cannot_write(self._part, error, _KEPT) from error
+
+    def sync(self) -> None:
+        """Make durable what was written, under the preliminary name that it has.
+
+        Raises:
+            SinkError: the disk does not take it.
+        """
+        self.flush()
+        try:
+            os.fsync(self._opened().fileno())
+        except OSError as error:
+            raise cannot_write(self._part, error, _KEPT) from error
 
     def publish(self) -> None:
         """Make it durable and give it its name; then it is closed.
@@ -87,10 +115,9 @@ class WholeFile:
         Raises:
             SinkError: the disk does not take it.
         """
-        self._flush()
-        assert self._file is not None  # noqa: S101 - _flush has looked
+        self.sync()
+        file = self._opened()
         try:
-            os.fsync(self._file.fileno())
             self._part.rename(self.path)
             directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
@@ -100,7 +127,7 @@ class WholeFile:
         except OSError as error:
             raise cannot_write(self._part, error, _KEPT) from error
         finally:
-            self._file.close()
+            file.close()
             self._file = None
 
     def close(self) -> None:
@@ -113,12 +140,12 @@ class WholeFile:
 
     def _take(self) -> None:
         """Be the only one who writes it, from its beginning."""
-        assert self._file is not None  # noqa: S101 - just opened
+        file = self._opened()
         try:
-            fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(os.fstat(self._file.fileno()), self._part.lstat()):
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(file.fileno()), self._part.lstat()):
                 raise BlockingIOError  # it was published or removed between the two steps
-            self._file.truncate(0)  # what a killed run has left
+            file.truncate(0)  # what a killed run has left
         except (BlockingIOError, FileNotFoundError) as error:
             raise ConfigurationError(
                 f"{self._part} is being written by another process; let it finish or name another file"
@@ -126,14 +153,7 @@ class WholeFile:
         except OSError as error:
             raise cannot_use(self._part, error) from error
 
-    def _flush(self) -> None:
-        rest = memoryview(b"".join(self._waiting))
-        self._waiting.clear()
-        self._waiting_bytes = 0
+    def _opened(self) -> FileIO:
         if self._file is None:
             raise SinkError(f"{self.path} takes nothing more: it is closed")
-        try:
-            while rest:  # the system may take less than it is given
-                rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            raise cannot_write(self._part, error, _KEPT) from error
+        return self._file

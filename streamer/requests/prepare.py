@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event
 
 from streamer.api.errors import ConfigurationError, StreamerError
+from streamer.disk.failures import cannot_write
+from streamer.disk.wholefile import WholeFile
 from streamer.requests.advice import Adviser
 from streamer.requests.check import Checked, Refused, check_given, check_params, check_request
 from streamer.requests.estimate import Estimator
@@ -17,7 +19,7 @@ from streamer.requests.ids import MOST_TOLD, IdHashes, repeats
 from streamer.requests.places import Places
 from streamer.requests.reading import Draft, RequestFile, name_of, read_drafts
 from streamer.requests.slices import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS, split
-from streamer.requests.spool import NewFile, Spool, custom_id_of
+from streamer.requests.spool import NewSpool, Spool, custom_id_of
 from streamer.requests.template import ParamsTemplate, TemplateError
 from streamer.step import Step, Work
 
@@ -63,7 +65,8 @@ def prepare(
 
     Raises:
         FaultsError: something is wrong with the files; all of it was told, and nothing is left on the disk.
-        ConfigurationError: the prefix cannot be used, the spool cannot be written, or the digest is another one.
+        ConfigurationError: the prefix cannot be used, or the digest is another one.
+        SinkError: the disk does not take the spool.
         StreamerError: it was stopped.
     """
     prefix = ID_PREFIX if id_prefix is None else id_prefix
@@ -92,9 +95,7 @@ def prepare(
             )
             return preparation.run(files, template, max_requests, digest)
     except OSError as error:
-        raise ConfigurationError(
-            f"{spool} cannot be written, so nothing was sent: {error.strerror or error}"
-        ) from error
+        raise cannot_write(spool, error, "nothing was sent") from error
 
 
 class _Preparation:
@@ -117,8 +118,8 @@ class _Preparation:
         self._max_bytes = max_bytes
         self._stop = stop
         self._step = step
-        self._spool = stack.enter_context(closing(NewFile(spool)))
-        self._fields: NewFile | None = None
+        self._spool = stack.enter_context(NewSpool(spool))
+        self._fields: WholeFile | None = None
         self._hashes = stack.enter_context(IdHashes(spool.parent))
         self._places = stack.enter_context(Places(spool.parent))
         self._estimator = Estimator()
@@ -131,7 +132,7 @@ class _Preparation:
         parsed = None
         if template is not None:
             parsed = self._template(template)
-            self._fields = self._stack.enter_context(closing(NewFile(path.with_name(FIELDS))))
+            self._fields = self._stack.enter_context(WholeFile(path.with_name(FIELDS)))
         self._step.total = _bytes_in_all(files)
         drafts = read_drafts(files, self._faults, template=parsed, longest=self._max_bytes, step=self._step)
         slices = list(split(self._lengths(drafts), max_requests=max_requests, max_bytes=self._max_bytes))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
+from streamer.disk.wholefile import WholeFile, part_of
 from streamer.requests.advice import Advice
 from streamer.requests.estimate import Estimate
 from streamer.requests.slices import Slice
 
-_HELD = 1 << 20  # bytes of lines held before they are written
+_BUFFER = 1 << 20  # bytes read at once
 _ID_AT = len(b'{"custom_id":"')  # where the id begins in a line
 
 
@@ -48,7 +48,7 @@ def read_spool(path: Path, part: Slice | None = None) -> Iterator[tuple[str, byt
         OSError: it cannot be read.
         ValueError: no line of it ends where the slice does.
     """
-    with path.open("rb", buffering=_HELD) as file:
+    with path.open("rb", buffering=_BUFFER) as file:
         at, end = (0, os.fstat(file.fileno()).st_size) if part is None else (part.start, part.end)
         file.seek(at)
         while at < end and (line := file.readline()):
@@ -67,68 +67,25 @@ def custom_id_of(line: bytes) -> str:
     return line[_ID_AT : line.index(b'"', _ID_AT)].decode()
 
 
-class NewFile:
-    """A file that appears under its name whole or not at all.
-
-    While it is written it is called `NAME.new`. Only this user can read it.
-
-    Args:
-        path: its name.
-    """
+class NewSpool(WholeFile):
+    """A spool that is being written, a line at a time."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._new = path.with_name(path.name + ".new")
-        self._held: list[bytes] = []
-        self._held_bytes = 0
+        super().__init__(path)
         self._sha = sha256()
-        with suppress(FileNotFoundError):
-            self._new.unlink()  # of a run that was killed
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._file = os.fdopen(os.open(self._new, flags, 0o600), "wb", buffering=0)
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of what was written, in hex; right once it is synced."""
+        """The SHA-256 of what was written so far, in hex."""
         return self._sha.hexdigest()
 
-    def write(self, line: bytes) -> None:
-        """Write on."""
-        self._held.append(line)
-        self._held_bytes += len(line)
-        if self._held_bytes >= _HELD:
-            self._flush()
+    def write(self, data: bytes) -> None:
+        """Write the next line, its newline included."""
+        self._sha.update(data)
+        super().write(data)
 
     def read_back(self) -> Iterator[bytes]:
         """The lines so far."""
-        self._flush()
-        with self._new.open("rb", buffering=_HELD) as file:
+        self.flush()
+        with part_of(self.path).open("rb", buffering=_BUFFER) as file:
             yield from file
-
-    def sync(self) -> None:
-        """Have the disk keep it; it still has its preliminary name."""
-        self._flush()
-        os.fsync(self._file.fileno())
-
-    def publish(self) -> None:
-        """Give it its name."""
-        self._new.rename(self.path)
-        directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-    def close(self) -> None:
-        """Close it, and remove it unless it was published."""
-        self._file.close()
-        with suppress(FileNotFoundError):
-            self._new.unlink()
-
-    def _flush(self) -> None:
-        block = memoryview(b"".join(self._held))
-        self._held.clear()
-        self._held_bytes = 0
-        self._sha.update(block)
-        while block:
-            block = block[self._file.write(block) :]

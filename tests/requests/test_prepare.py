@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -12,9 +13,8 @@ from typing import Any
 
 import pytest
 
-from streamer.api.errors import ConfigurationError, StreamerError
+from streamer.api.errors import ConfigurationError, SinkError, StreamerError
 from streamer.requests import Fault, FaultsError, prepare
-from streamer.requests.spool import NewFile
 from streamer.step import Step, Work
 from tests.requests.samples import PARAMS, jsonl, lines_of, params, prepared, request
 
@@ -98,18 +98,18 @@ def test_nothing_is_left_when_it_is_stopped(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_when_the_disk_does_not_take_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(file: NewFile) -> None:
+    def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(NewFile, "sync", full)
-    with pytest.raises(ConfigurationError, match=r"r\.jsonl cannot be written, so nothing was sent: No space left"):
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SinkError, match=r"r\.jsonl\.part could not be written: No space left on device"):
         prepare([written(tmp_path, request("a"))], tmp_path / "project" / "r.jsonl", on_fault=ignore)
     assert names_in(tmp_path) == ["given.jsonl"]
 
 
 def test_what_a_killed_run_left_is_no_hindrance(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
-    (tmp_path / "project" / "requests.jsonl.new").write_bytes(b"half a li")
+    (tmp_path / "project" / "requests.jsonl.part").write_bytes(b"half a li")
     spool = prepared(tmp_path, jsonl(request("a")))
     assert names_in(spool.path.parent) == ["requests.jsonl"]
 
