@@ -13,6 +13,7 @@ from streamer.answers.index import Index
 from streamer.answers.output import Output
 from streamer.answers.recordfiles import RecordFiles
 from streamer.answers.retry import MISSING
+from streamer.api.errors import SinkError
 
 NAMED = 100  # custom_ids that are named; the others are counted
 
@@ -49,7 +50,8 @@ def join(
         check: called from time to time; what it raises ends this.
 
     Raises:
-        SinkError: something cannot be read or written.
+        SinkError: something cannot be read or written; or answers are missing, and a file is there that holds more
+            than there is: it may be all that is left of them, and stays.
     """
     types: Counter[str] = Counter()
     words: Counter[str] = Counter()
@@ -71,6 +73,11 @@ def join(
                 output.write(_beside(asked.custom_id, next(pieces), fields.of(asked)))
             for piece in pieces:
                 output.write(piece)
+    if words[MISSING] and output.shrinks:
+        raise SinkError(
+            f"{output.target} is left as it is, for it holds more than can be written now: requests without an answer: "
+            f"{words[MISSING]:,}, the first one {missing_ids[0]!r}; name another file for the answers to the others"
+        )
     output.publish()
     return Joined(
         requests=words.total(),

@@ -47,6 +47,7 @@ class Output:
         array = target.endswith(".json")
         self._before, self._between, self._after = (b"[\n", b",\n", b"\n]\n") if array else (b"", b"\n", b"\n")
         self._answers = 0
+        self._bytes = 0
 
     def __enter__(self) -> Self:
         return self
@@ -56,8 +57,14 @@ class Output:
 
     def begin(self) -> None:
         """The next answer begins."""
-        self._taker.write(self._between if self._answers else self._before)
+        self.write(self._between if self._answers else self._before)
         self._answers += 1
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether a file of that name is there and has more bytes than this one, were it published now."""
+        there = Path(self.target)
+        return self.target != STDOUT and there.is_file() and there.stat().st_size > self._bytes + len(self._after)
 
     def write(self, data: bytes) -> None:
         """The next bytes of the answer.
@@ -66,6 +73,7 @@ class Output:
             SinkError: they cannot be written.
         """
         self._taker.write(data)
+        self._bytes += len(data)
 
     def publish(self) -> None:
         """All answers are there: make the file final.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,25 +75,30 @@ def handler(args: argparse.Namespace) -> int:
     from streamer.answers.resubmission import write_retry
     from streamer.answers.retry import checked
     from streamer.api.errors import ConfigurationError
-    from streamer.cli.resultfiles import result_files
+    from streamer.cli.following import Following
+    from streamer.cli.progress import shown_beside
+    from streamer.cli.resultfiles import read_into, result_files
+    from streamer.step import Step, Work
 
     also = checked([word.strip() for word in args.also.split(",") if word.strip()])
     target = Path(args.to)
     if target.exists():
         raise ConfigurationError(
-            f"{target} exists already: `streamer submit {target}` sends it, or goes on with it, and nothing twice; when "
-            "its results are there too, name another file with --to"
+            f"{target} exists already: `streamer submit {target}` sends it, or goes on with it, and nothing twice; "
+            "when its results are there too, name another file with --to"
         )
     found = result_files(args.named, args.results)
     refuse_input(args.to, [*args.requests, *found])
     client = make_client(args) if args.submit else None  # without a key nothing is written either
-    with Index(target.parent) as index, RecordFiles() as records:
-        for path in found:
-            index.add(path, usage=False)
-        index.settle()
+    drawn = not (args.quiet or (args.json and sys.stdout.isatty()))
+    following = Following()
+    with Index(target.parent) as index, RecordFiles() as records, shown_beside(following, on=drawn):
+        read_into(index, found, following)
         left = _Left(records, as_json=args.json, quiet=args.quiet)
         asked = asked_by(args, target.parent)
-        told = write_retry(asked, index, target, also=also, leave=left)
+        with Step(Work.CHOOSING) as step:
+            following.working(step)
+            told = write_retry(step.through(asked), index, target, also=also, leave=left)
     if args.json:
         counts = {"requests": told.requests, "succeeded": told.succeeded, "again": told.again, "left": told.left}
         print(json_line({"event": "retry", **counts, "to": str(target) if told.again else None}))
@@ -110,16 +116,19 @@ async def _submit(args: argparse.Namespace, client: Client, target: Path) -> int
     """Send the new file, and tell the ids."""
     from streamer.cli.asking import whoever_is_there
     from streamer.cli.created import CreatedIds
+    from streamer.cli.progress import shown
     from streamer.submitting import submit
 
-    async with client:
+    observer = CreatedIds(as_json=args.json)
+    following = observer.following
+    async with client, shown(following, on=not args.quiet) as following.redraw:
         await submit(
             client,
             [target],
             project=args.project,
             on_unknown=whoever_is_there(),
             on_fault=tell_fault,
-            observer=CreatedIds(as_json=args.json),
+            observer=observer,
         )
     return Exit.COMPLETE
 

@@ -151,6 +151,17 @@ def test_standard_output(tmp_path: Path, capfdbinary: pytest.CaptureFixture[byte
     assert capfdbinary.readouterr().out == record("b") + b"\n" + record("a") + b"\n"
 
 
+@pytest.mark.parametrize("to", ["answers.jsonl", "answers.json"])
+def test_a_file_with_more_answers_is_never_replaced_by_one_that_lacks_some(tmp_path: Path, to: str) -> None:
+    for lines in ([], [], [record("a")], [record("a")], [record("a"), record("b")]):  # more and more have come
+        joined(tmp_path, ["a", "b"], *lines, to=to)
+    whole = (tmp_path / to).read_bytes()
+    with pytest.raises(SinkError, match="without an answer: 1, the first one 'b'"):
+        joined(tmp_path, ["a", "b"], record("a"), to=to)
+    assert (tmp_path / to).read_bytes() == whole
+    assert joined(tmp_path, ["a"], record("a"), to=to).missing == 0  # of fewer requests, but of them all
+
+
 def test_no_pipe_and_no_device_is_replaced_by_a_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ConfigurationError, match="is a pipe or a device"):

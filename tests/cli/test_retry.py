@@ -99,7 +99,7 @@ def test_told_to_it_sends_them_once(folder: Path) -> None:
         (["requests.jsonl"], "requests.jsonl holds something else than records at byte 0"),
         (["--results", "out/{batch_id}.jsonl"], "there are no results in out/{batch_id}.jsonl"),
         (["--also", "cancelled"], "'cancelled' is nothing that can be sent again"),
-        (["--to", "requests.jsonl"], "requests.jsonl exists already: `streamer submit requests.jsonl` sends it, or goes on"),
+        (["--to", "requests.jsonl"], "requests.jsonl exists already: `streamer submit requests.jsonl` sends"),
     ],
 )
 def test_mistakes_are_told_and_nothing_is_written(
