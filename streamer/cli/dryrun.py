@@ -10,13 +10,16 @@ from pathlib import Path
 from streamer.api.errors import ConfigurationError
 from streamer.cli.advice import tell_advice
 from streamer.cli.exits import Exit
+from streamer.cli.following import Following
 from streamer.cli.output import dollars, escaped, plural, size
+from streamer.cli.progress import shown_beside
 from streamer.cli.requestfiles import tell_fault
 from streamer.pricing import Prices
 from streamer.project import project_of
 from streamer.requests import Estimate, Spool, prepare
 from streamer.requests.reading import RequestFile
 from streamer.results.accounting import Tokens
+from streamer.step import Step, Work
 
 
 def dry_run(args: argparse.Namespace, files: Sequence[RequestFile]) -> int:
@@ -28,8 +31,14 @@ def dry_run(args: argparse.Namespace, files: Sequence[RequestFile]) -> int:
     prices = Prices.load(args.prices)
     named = args.project or next((file for file in files if isinstance(file, str | Path)), ".")
     beside = project_of([named], None).absolute().parent  # where the requests would be written, too
+    following = Following()
     try:
-        with tempfile.TemporaryDirectory(prefix=".streamer-dry-run-", dir=beside) as folder:
+        with (
+            tempfile.TemporaryDirectory(prefix=".streamer-dry-run-", dir=beside) as folder,
+            shown_beside(following, on=not args.quiet),
+            Step(Work.CHECKING) as step,
+        ):
+            following.working(step)
             spool = prepare(
                 files,
                 Path(folder) / "requests.jsonl",
@@ -37,6 +46,7 @@ def dry_run(args: argparse.Namespace, files: Sequence[RequestFile]) -> int:
                 id_prefix=args.id_prefix,
                 template=args.template,
                 max_requests=args.max_requests,
+                step=step,
             )
     except OSError as error:
         raise ConfigurationError(f"the requests cannot be copied to {beside}: {error.strerror}") from error

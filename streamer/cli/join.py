@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,22 +57,28 @@ def handler(args: argparse.Namespace) -> int:
     from streamer.answers.join import join
     from streamer.answers.output import STDOUT, Output, refuse_input
     from streamer.api.errors import ConfigurationError
-    from streamer.cli.resultfiles import result_files
+    from streamer.cli.following import Following
+    from streamer.cli.progress import shown_beside
+    from streamer.cli.resultfiles import read_into, result_files
+    from streamer.step import Step, Work
 
     if args.json and args.to == STDOUT:
         raise ConfigurationError("--to - and --json both write to stdout; send the answers to a file, or drop --json")
     found = result_files(args.named, args.results)
     refuse_input(args.to, [*args.requests, *found])
     scratch = Path() if args.to == STDOUT else Path(args.to).parent
-    with Output(args.to) as output, Index(scratch) as index:
-        for path in found:
-            index.add(path, usage=False)
-        index.settle()
+    drawn = not (args.quiet or (args.to == STDOUT and sys.stdout.isatty()))
+    following = Following()
+    with Output(args.to) as output, Index(scratch) as index, shown_beside(following, on=drawn):
+        read_into(index, found, following)
         asked = asked_by(args, scratch)
         first = next(asked, None)
         names = field_names(args.fields)
         fields = Fields(names, first) if names else None
-        told = join(itertools.chain([] if first is None else [first], asked), index, output, fields=fields)
+        everything = itertools.chain([] if first is None else [first], asked)
+        with Step(Work.JOINING) as step:
+            following.working(step)
+            told = join(step.through(everything), index, output, fields=fields)
     if args.json:
         print(json_line({"event": "join", "complete": not told.missing, "answers": told.types, **_counts(told)}))
     if told.missing or not args.quiet:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from datetime import UTC, datetime
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol
 
+from streamer.cli.following import Following
 from streamer.cli.output import escaped, say, size
 from streamer.report import BatchReport
 
@@ -48,30 +50,55 @@ async def shown(view: View, *, on: bool) -> AsyncIterator[Callable[[], None]]:
     if not (on and sys.stderr.isatty()):
         yield _nothing
         return
-    try:
-        show: _Drawing | _Plain = _Drawing(view)
-        redraw: Callable[[], None] = show
-        seconds = DRAWING_SECONDS
-    except ImportError:
-        show, redraw, seconds = _Plain(view), _nothing, PLAIN_SECONDS
-    with closing(show):
-        task = asyncio.create_task(_tick(seconds, show), name="streamer progress")
+    with closing(_way(view)) as way:
+        task = asyncio.create_task(_tick(way), name="streamer progress")
         try:
-            yield redraw
+            yield way.redraw
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
 
 
+@contextmanager
+def shown_beside(following: Following, *, on: bool) -> Iterator[None]:
+    """The same for a block that has no event loop: a thread beside it draws, which may read this at any time."""
+    if not (on and sys.stderr.isatty()):
+        yield
+        return
+    with closing(_way(following)) as way:
+        over = Event()
+        thread = Thread(target=_tick_until, args=(over, way), name="streamer progress")
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
 def _nothing() -> None:
     """Nobody looks on."""
 
 
-async def _tick(seconds: float, show: Callable[[], None]) -> None:
+async def _tick(way: _Drawing | _Plain) -> None:
     while True:
-        show()
-        await asyncio.sleep(seconds)
+        way.show()
+        await asyncio.sleep(way.seconds)
+
+
+def _tick_until(over: Event, way: _Drawing | _Plain) -> None:
+    way.show()
+    while not over.wait(way.seconds):
+        way.show()
+
+
+def _way(view: View) -> _Drawing | _Plain:
+    """How it can be shown here."""
+    try:
+        return _Drawing(view)
+    except ImportError:
+        return _Plain(view)
 
 
 class _Plain:
@@ -82,15 +109,19 @@ class _Plain:
     """
 
     def __init__(self, view: View) -> None:
+        self.seconds = PLAIN_SECONDS
         self._view = view
         self._said = ""
 
-    def __call__(self) -> None:
+    def show(self) -> None:
         """Say how things stand."""
         text = "; ".join(self._view.lines(datetime.now(UTC)))
         if text and text != self._said:
             say(text)
         self._said = text
+
+    def redraw(self) -> None:
+        """The next line comes when it is time for it."""
 
     def close(self) -> None:
         """Nothing is left to be removed."""
@@ -112,11 +143,12 @@ class _Drawing:
     def __init__(self, view: View) -> None:
         from rich.console import Console
 
+        self.seconds = DRAWING_SECONDS
         self._view = view
         self._console = Console(file=sys.stderr, highlight=False)
         self._live: Live | None = None
 
-    def __call__(self) -> None:
+    def show(self) -> None:
         """Draw it as it is now."""
         from rich.live import Live
 
@@ -135,6 +167,8 @@ class _Drawing:
             self._live.start()
         batches = self._view.busiest(min(ROWS, max(0, self._console.height - LINES_FREE)))
         self._live.update(_drawn(batches, lines), refresh=True)
+
+    redraw = show
 
     def close(self) -> None:
         """Have it gone."""

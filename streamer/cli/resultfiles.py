@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from streamer.cli.requestfiles import add_form_options
 
 if TYPE_CHECKING:
+    from streamer.answers.index import Index
+    from streamer.cli.following import Following
     from streamer.sinks.template import Template
 
 DEFAULT_RESULTS = "results/{batch_id}.jsonl"
@@ -70,6 +72,22 @@ def result_files(named: Sequence[str], template: str) -> list[Path]:
             f"there are no results in {template}; name files of results, or batches with --results"
         )
     return found
+
+
+def read_into(index: Index, files: Sequence[Path], following: Following) -> None:
+    """Have the records of result files in an index, and let it be followed.
+
+    Raises:
+        ConfigurationError: a file cannot be read, or holds something else than records.
+        SinkError: the index cannot be kept.
+    """
+    from streamer.step import Step, Work
+
+    with Step(Work.READING, total=sum(path.stat().st_size for path in files)) as step:
+        following.working(step)
+        for path in files:
+            index.add(path, usage=False, step=step)
+        index.settle()
 
 
 def _meant(name: str, place: Template) -> Path:

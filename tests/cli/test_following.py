@@ -63,7 +63,7 @@ async def test_totals_are_shown_once_there_is_a_batch() -> None:
 
 def test_a_plain_line_is_said_when_it_says_something_else(capsys: pytest.CaptureFixture[str]) -> None:
     following = Following()
-    say = _Plain(following)
+    say = _Plain(following).show
     say()
     with Step(Work.CHECKING) as step:
         following.working(step)

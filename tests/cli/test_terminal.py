@@ -11,10 +11,14 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from streamer.emulator.process import RunningEmulator, running
+from tests.answers.made import record, results
 from tests.cli import strange
 from tests.cli.command import COMMAND, KEY, Started, listed
 
+NOBODY = "http://127.0.0.1:9"  # where nobody listens
 WITHOUT_RICH = [
     sys.executable,
     "-c",
@@ -156,6 +160,37 @@ def test_what_comes_through_a_pipe_is_counted_while_it_comes(tmp_path: Path, emu
             it.read_until("checking requests: [1-9][0-9]*\\b(?! \\()")
         it.read_until(NEVER)
         assert it.done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "shown", "last"),
+    [
+        (("submit", "pipe", "--dry-run"), "checking requests: [1-9]", ""),
+        (
+            ("join", "--requests", "pipe", "--to", "answers"),
+            "putting answers in order: [1-9]",
+            "400 answers in",
+        ),
+        (("retry", "--requests", "pipe", "-q"), "", ""),
+        (("retry", "--requests", "pipe"), "looking for requests to send again: [1-9]", "nothing to send again"),
+    ],
+)
+def test_what_needs_no_network_is_followed_too(tmp_path: Path, words: tuple[str, ...], shown: str, last: str) -> None:
+    data = requests(tmp_path / "some", 400).read_bytes()
+    (tmp_path / "results").mkdir()
+    results(tmp_path / "results" / "msgbatch_1.jsonl", *[record(f"q-{n}") for n in range(400)])
+    os.mkfifo(tmp_path / "pipe")
+    with Seen(*words, cwd=tmp_path, base_url=NOBODY) as it:
+        with (tmp_path / "pipe").open("wb", buffering=0) as pipe:
+            pipe.write(data)
+            it.read_until(shown)
+        it.read_until(NEVER)
+        assert it.done.returncode == 0
+    if shown:
+        assert "\x1b[?25h" in it.shown  # the cursor is back
+        assert last in it.shown.splitlines()[-1]
+    else:
+        assert it.shown == ""
 
 
 def test_without_rich_what_is_checked_is_a_plain_line_said_once(tmp_path: Path, emulator: RunningEmulator) -> None:
