@@ -130,8 +130,8 @@ class _Plain:
 class _Drawing:
     """The part of the terminal that is drawn anew; gone while there is nothing to show, and in the end.
 
-    Drawn from the event loop and not from rich's thread, since the counters change under a thread's hands. What is
-    written to stderr meanwhile appears above it; stdout is the data's and stays as it is.
+    Drawn by whoever may look at the view and not by rich's own thread, since a run's counters change under a thread's
+    hands. What is written to stderr meanwhile appears above it; stdout is the data's and stays as it is.
 
     Args:
         view: what is shown.

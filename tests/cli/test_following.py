@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from streamer.api.client import Client
+from streamer.cli.created import CreatedIds
 from streamer.cli.following import Following, line
 from streamer.cli.progress import _Plain
 from streamer.cli.submissionboard import SubmissionBoard
 from streamer.report import BatchReport
+from streamer.requests import Slice
 from streamer.step import Step, Work
+from streamer.submission.ledger import Planned, State
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LINES = [
@@ -45,6 +48,17 @@ def test_work_is_shown_while_it_lasts_and_drawn_at_once() -> None:
         step.done = 3
         assert following.lines(NOW) == ["putting 4 answers in order: 75 %"]
     assert following.lines(NOW) == []
+
+
+def test_what_is_drawn_is_gone_before_an_id_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    observer = CreatedIds()
+    with Step(Work.SENDING, batch=1, batches=1) as step:
+        observer.working(step)
+    before: list[tuple[str, list[str]]] = []
+    observer.following.redraw = lambda: before.append((capsys.readouterr().out, observer.following.lines(NOW)))
+    observer.created(Planned(1, 1, "requests.jsonl", Slice(0, 9, 1), State.CREATED, "msgbatch_1"))
+    assert before == [("", [])]
+    assert capsys.readouterr().out == "msgbatch_1\n"
 
 
 async def test_totals_are_shown_once_there_is_a_batch() -> None:
