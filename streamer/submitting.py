@@ -32,6 +32,9 @@ class SubmitObserver:
     def prepared(self, spool: Spool) -> None:
         """The request files are checked; nothing was sent in this run so far."""
 
+    def probed(self, requests: int) -> None:
+        """The API answered so many requests that were sent as ordinary messages, each billed at the full price."""
+
     def created(self, batch: Planned) -> None:
         """A batch is created, in this run or before; they come in their order."""
 
@@ -118,6 +121,7 @@ async def submit(
         planned = await lane.run(partial(place.ledger.batches, 1))
         if probe and all(one.state is State.PLANNED for one in planned):
             await _probe(client, spool, probe, lane, on_fault)
+            observer.probed(min(probe, spool.requests))
         creating = create_batches(
             client,
             place.ledger,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from streamer.cli.advice import tell_advice
 from streamer.cli.following import Following
-from streamer.cli.output import escaped, json_line
+from streamer.cli.output import escaped, json_line, plural, say
 from streamer.pricing import Prices
 from streamer.requests import Spool
 from streamer.step import Step
@@ -36,6 +38,11 @@ class CreatedIds(SubmitObserver):
         """The files are checked."""
         if self._prices is not None:
             tell_advice(spool, self._prices)
+
+    def probed(self, requests: int) -> None:
+        """Some were tried, and paid for."""
+        if self._prices is not None and sys.stderr.isatty():
+            say(f"{plural(requests, 'request')} tried as ordinary messages, at the full price; none was refused")
 
     def created(self, batch: Planned) -> None:
         """One more id."""

@@ -78,7 +78,7 @@ def add_join_option(parser: argparse.ArgumentParser) -> None:
         "--join",
         metavar="FIELDS",
         default="",
-        help="fields of each request to put beside its answer, e.g. params.model,title",
+        help="fields of each request to put beside its answer, e.g. params.model, or columns of a CSV: title,year",
     )
 
 

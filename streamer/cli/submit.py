@@ -107,7 +107,7 @@ async def _submit(args: argparse.Namespace, files: list[RequestFile]) -> int:
         )
     if sys.stderr.isatty() and not args.quiet:
         say(
-            f"{plural(len(ids), 'batch')} created; for the results: streamer run {' '.join(ids[:2])}"
+            f"all requests are sent, in {plural(len(ids), 'batch')}; for the results: streamer run {' '.join(ids[:2])}"
             + " ..." * (len(ids) > 2)
         )
     return Exit.COMPLETE

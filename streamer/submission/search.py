@@ -24,8 +24,8 @@ PAUSES = (0.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 async def search(
     client: Client, intent: Planned, spool: Path, known: Collection[str], *, clock: Clock, lane: Lane
-) -> list[str]:
-    """The ids of the batches that may be the one of `intent`: none after a minute of looking, the one, or several.
+) -> list[Batch]:
+    """The batches that may be the one of `intent`: none after a minute of looking, the one, or several.
 
     Args:
         client: asks the API.
@@ -41,6 +41,7 @@ async def search(
     """
     custom_ids: set[str] | None = None
     proofs: dict[str, Proof] = {}
+    listed: dict[str, Batch] = {}
     for pause in PAUSES:
         if pause:
             await clock.sleep(pause)
@@ -51,9 +52,10 @@ async def search(
                 continue
             if batch.ended and custom_ids is None:
                 custom_ids = await lane.run(lambda: _custom_ids(intent, spool))
+            listed[batch.id] = batch
             proofs[batch.id] = await _proof(client, batch, custom_ids or set())
         if found := may_be(proofs):
-            return found
+            return [listed[batch_id] for batch_id in found]
     return []
 
 

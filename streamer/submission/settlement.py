@@ -10,7 +10,8 @@ A batch can be the one when it
 - has ended with custom_ids that are the slice's, or has not ended.
 
 That is proof only of what it is *not*. A batch of as many requests that somebody else made in the same workspace
-after the intent was written cannot be told from ours before it has ended, and with the same custom_ids never.
+within an hour of the intent cannot be told from ours before it has ended, and with the same custom_ids never; one that
+was made later is not taken for ours unless somebody says so.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from streamer.submission.ledger import Planned
 
 SERVER_SLACK = 60.0  # seconds that two clocks of the API may differ, and a list lag behind
 CLOCK_SLACK = 900.0  # seconds that our clock may be ahead of the API's, where only ours was at hand
+
+
+TAKES = 3600.0  # seconds from an intent to its batch at most: half an hour of upload, and clocks that differ
 
 
 class Proof(Enum):
@@ -53,6 +57,13 @@ def can_be(batch: Batch, intent: Planned, known: Collection[str]) -> bool:
     late_enough = batch.created_at is None or batch.created_at.timestamp() >= earliest(intent)
     new = batch.id not in known and batch.id not in intent.before
     return late_enough and new and batch.request_counts.total == intent.slice.requests
+
+
+def in_time(batch: Batch, intent: Planned) -> bool:
+    """Whether a batch was created as soon after an intent as its own is. A later one may be somebody else's."""
+    if batch.created_at is None:
+        return True
+    return batch.created_at.timestamp() <= max(intent.intended_at or 0.0, intent.since or 0.0) + TAKES
 
 
 def there_before(newest: BatchPage, intent: Planned) -> tuple[float | None, list[str]]:

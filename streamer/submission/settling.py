@@ -18,6 +18,7 @@ from streamer.api.errors import (
 )
 from streamer.submission.ledger import Planned
 from streamer.submission.search import search
+from streamer.submission.settlement import in_time
 from streamer.threads import Lane
 
 log = logging.getLogger("streamer.submission")
@@ -87,13 +88,17 @@ async def settle(
             raise
         unsettled = Unsettled(intent, [], f"the batches cannot be listed ({error})")
         return await _decided(client, unsettled, known, on_unknown)
+    ids = [batch.id for batch in found]
     if len(found) > 1:
-        names = ", ".join(found[:SHOWN]) + (" and more" if len(found) > SHOWN else "")
-        unsettled = Unsettled(intent, found, f"{len(found)} batches may be it: {names}")
+        names = ", ".join(ids[:SHOWN]) + (" and more" if len(ids) > SHOWN else "")
+        unsettled = Unsettled(intent, ids, f"{len(ids)} batches may be it: {names}")
         return await _decided(client, unsettled, known, on_unknown)
+    if found and not in_time(found[0], intent):
+        late = f"{ids[0]} may be it, but was created at {found[0].created_at:%Y-%m-%d %H:%M:%S} UTC only"
+        return await _decided(client, Unsettled(intent, ids, late), known, on_unknown)
     if found:
-        log.warning("it was created: it is %s", found[0], extra={"action": "settled", "batch_id": found[0]})
-        return found[0]
+        log.warning("it was created: it is %s", ids[0], extra={"action": "settled", "batch_id": ids[0]})
+        return ids[0]
     log.warning("it was not created, so it is sent again", extra={"action": "settled"})
     return None
 

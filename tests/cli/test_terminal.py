@@ -148,7 +148,7 @@ def test_who_submits_sees_what_is_checked_and_sent_and_the_ids_stay_apart(
     assert out.split() == listed(emulator)[1::-1]
     assert "\x1b" not in out
     assert "\x1b[?25h" in shown  # the cursor is back
-    assert "2 batches created" in shown.splitlines()[-1]
+    assert "all requests are sent, in 2 batches" in shown.splitlines()[-1]
 
 
 def test_what_comes_through_a_pipe_is_counted_while_it_comes(tmp_path: Path, emulator: RunningEmulator) -> None:

@@ -196,6 +196,16 @@ async def test_what_cannot_be_decided_stops_with_the_ids_and_what_to_do(tmp_path
         assert ledger.batches()[0].state is State.INTENDED
 
 
+async def test_a_batch_that_came_hours_after_a_kill_is_not_taken_unasked(tmp_path: Path) -> None:
+    async with submitting(tmp_path, duration=7200) as (emulator, client, clock, ledger):
+        ledger.intend(1, clock.now().timestamp(), 0.0)  # and then it was killed: nothing was sent
+        await clock.sleep(2 * 3600)
+        late = await foreign(client, "x", "y")
+        with pytest.raises(SubmissionError, match=rf"{late} may be it, but was created at .*--on-unknown ID"):
+            await created(client, ledger, clock=clock)
+        assert emulator.stats()["batches_created"] == 1
+
+
 async def test_the_batch_that_somebody_names_is_taken(tmp_path: Path) -> None:
     async with undecidable(tmp_path) as (emulator, client, clock, ledger, both):
         [first, *_] = await created(client, ledger, clock=clock, on_unknown=both[0])

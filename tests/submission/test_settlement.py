@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from streamer.api.types import Batch, BatchPage, RequestCounts
 from streamer.requests import Slice
 from streamer.submission.ledger import Planned, State
-from streamer.submission.settlement import CLOCK_SLACK, SERVER_SLACK, Proof, can_be, may_be, there_before
+from streamer.submission.settlement import (
+    CLOCK_SLACK,
+    SERVER_SLACK,
+    TAKES,
+    Proof,
+    can_be,
+    in_time,
+    may_be,
+    there_before,
+)
 
 NOW = 1_790_000_000.0
 
@@ -43,6 +52,13 @@ def test_where_only_our_clock_is_known_it_may_be_a_quarter_of_an_hour_ahead() ->
     ours = intent(since=None)
     assert can_be(batch(created=NOW - CLOCK_SLACK), ours, ())
     assert not can_be(batch(created=NOW - CLOCK_SLACK - 1), ours, ())
+
+
+def test_what_was_created_an_hour_later_is_nobodys_guess() -> None:
+    assert in_time(batch(created=NOW + TAKES), intent())
+    assert not in_time(batch(created=NOW + TAKES + 1), intent())
+    assert in_time(batch(created=NOW + TAKES), intent(at=NOW - 20_000))  # our clock is hours behind
+    assert in_time(batch(created=NOW + TAKES), intent(since=None))
 
 
 def test_what_was_in_the_list_before_the_create_can_never_be_it() -> None:
