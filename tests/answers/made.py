@@ -40,7 +40,11 @@ def results(path: Path, *records: bytes) -> Path:
 def indexed(folder: Path, *files: tuple[Path, int]) -> Index:
     """An index of files, each with its attempt."""
     index = Index(folder)
-    for path, attempt in files:
-        index.add(path, attempt=attempt)
-    index.settle()
+    try:
+        for path, attempt in files:
+            index.add(path, attempt=attempt)
+        index.settle()
+    except BaseException:
+        index.close()
+        raise
     return index

@@ -37,7 +37,7 @@ LINES: dict[str, tuple[Any, list[str]]] = {
         json.dumps(request("a", metadata={"x": "?"})).encode().replace(b"?", b"\xe9"),
         ["this is no UTF-8: byte 0xe9"],
     ),
-    "nested too deeply": (with_params("[" * 5000 + "]" * 5000), ["this cannot be read: it is nested too deeply"]),
+    "nested too deeply": (with_params("[" * 100_000 + "]" * 100_000), ["this cannot be read: it is nested too deeply"]),
     "no object": ([1], ["a request is a JSON object with custom_id and params, and this is none"]),
     "no custom_id": ({"params": PARAMS}, ["there is no custom_id"]),
     "no params": ({"custom_id": "a"}, ["there are no params"]),
