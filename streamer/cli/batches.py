@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import math
 
-from streamer.cli.options import Subparsers, add_client_options, add_command, add_ids, count
+from streamer.cli.options import Subparsers, add_client_options, add_command, add_ids, count, length_of_time
 
 STATUSES = ("in_progress", "canceling", "ended")
 
@@ -28,7 +27,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--expiring",
         metavar="DAYS",
-        type=_days,
+        type=length_of_time("days"),
         nargs="?",
         const=3.0,
         help="only batches whose results are still there and removed within DAYS days (default: 3), soonest first; "
@@ -82,16 +81,6 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     add_client_options(parser)
     parser.set_defaults(handler=_handler, command="delete")
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = math.nan
-    if not 0 < days < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days above 0")
-    return days
 
 
 def _handler(args: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from streamer.cli.requestfiles import add_form_options
@@ -67,7 +68,7 @@ def add_watching_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--poll-interval",
         metavar="SECONDS",
-        type=seconds,
+        type=length_of_time("seconds"),
         default=10.0,
         help="the shortest pause between two questions about a batch (default: 10)",
     )
@@ -108,15 +109,19 @@ def count(text: str) -> int:
     return int(text)
 
 
-def seconds(text: str) -> float:
-    """The value of an option that is a length of time: a number of seconds above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return number
+def length_of_time(unit: str) -> Callable[[str], float]:
+    """Reads the value of an option that is a length of time: a number above 0 of `unit`, e.g. seconds."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {unit} above 0")
+        return number
+
+    return read
 
 
 def make_client(args: argparse.Namespace) -> Client:

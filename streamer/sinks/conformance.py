@@ -1,5 +1,7 @@
 """What every sink must do, as tests: subclass `SinkConformance` in your own tests and give it your sink.
 
+A sink that takes long records in parts subclasses `PartSinkConformance`.
+
     class TestMySink(SinkConformance):
         atomic = True
         resumes = True
@@ -154,31 +156,9 @@ class SinkConformance(ABC):
         await sink.close()
         assert self.delivered("msgbatch_whole") == list(whole.values())
 
-    async def test_long_records_in_parts(self) -> None:
-        short = make_records("msgbatch_long", 3)
-        kept, forgotten = (make_record(f"msgbatch_long-{name}", "succeeded", LONG) for name in ("kept", "forgotten"))
-        async with no_leftovers(), opened(self.make_sink(), "msgbatch_long") as writer:
-            if not isinstance(writer, PartWriter):
-                pytest.skip("this sink takes whole records only")
-            await write_in_parts(writer, forgotten, keep=False)
-            await writer.write(make_block("msgbatch_long", short.values()))
-            await write_in_parts(writer, forgotten, keep=False)
-            await write_in_parts(writer, kept, keep=True)
-            await write_in_parts(writer, forgotten, keep=False)
-            await writer.commit()
-        assert self.delivered("msgbatch_long") == [*short.values(), kept]
-
-    async def test_a_long_record_that_breaks_off(self) -> None:
-        records = make_records("msgbatch_torn", 3)
-        records["msgbatch_torn-long"] = long = make_record("msgbatch_torn-long", "succeeded", LONG)
-        async with no_leftovers(), opened(self.make_sink(), "msgbatch_torn") as writer:
-            if not isinstance(writer, PartWriter):
-                pytest.skip("this sink takes whole records only")
-            await writer.write(make_block("msgbatch_torn", list(records.values())[:3]))
-            await writer.write_part(long[:-1])
-        held = await self._run("msgbatch_torn", records)
-        assert set(held) == (set(list(records)[:3]) if self.resumes else set())
-        self._assert_complete("msgbatch_torn", records)
+    async def test_whether_long_records_are_taken_in_parts_is_what_its_tests_say(self) -> None:
+        async with opened(self.make_sink(), "msgbatch_parts") as writer:
+            assert isinstance(writer, PartWriter) == isinstance(self, PartSinkConformance), "see the two classes here"
 
     async def _run(self, batch_id: str, records: dict[str, bytes], *, commit: bool = True) -> dict[str, str]:
         """Deliver a batch as a new process would; returns what was held before."""
@@ -194,6 +174,34 @@ class SinkConformance(ABC):
         assert delivered.keys() == set(records.values())
         if self.resumes:
             assert set(delivered.values()) <= {1}
+
+
+class PartSinkConformance(SinkConformance):
+    """The contract of a sink whose writers are `PartWriter`s: that of every sink, and of records in parts."""
+
+    async def test_long_records_in_parts(self) -> None:
+        short = make_records("msgbatch_long", 3)
+        kept, forgotten = (make_record(f"msgbatch_long-{name}", "succeeded", LONG) for name in ("kept", "forgotten"))
+        async with no_leftovers(), opened(self.make_sink(), "msgbatch_long") as writer:
+            assert isinstance(writer, PartWriter)
+            await write_in_parts(writer, forgotten, keep=False)
+            await writer.write(make_block("msgbatch_long", short.values()))
+            await write_in_parts(writer, forgotten, keep=False)
+            await write_in_parts(writer, kept, keep=True)
+            await write_in_parts(writer, forgotten, keep=False)
+            await writer.commit()
+        assert self.delivered("msgbatch_long") == [*short.values(), kept]
+
+    async def test_a_long_record_that_breaks_off(self) -> None:
+        records = make_records("msgbatch_torn", 3)
+        records["msgbatch_torn-long"] = long = make_record("msgbatch_torn-long", "succeeded", LONG)
+        async with no_leftovers(), opened(self.make_sink(), "msgbatch_torn") as writer:
+            assert isinstance(writer, PartWriter)
+            await writer.write(make_block("msgbatch_torn", list(records.values())[:3]))
+            await writer.write_part(long[:-1])
+        held = await self._run("msgbatch_torn", records)
+        assert set(held) == (set(list(records)[:3]) if self.resumes else set())
+        self._assert_complete("msgbatch_torn", records)
 
 
 async def deliver(sink: Sink, batch_id: str, records: dict[str, bytes], *, commit: bool = True) -> dict[str, str]:

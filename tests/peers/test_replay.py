@@ -52,15 +52,9 @@ def replay(recording: Recording, folder: Path) -> None:
         assert server.heard == routes
 
 
-@pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*OURS, *OTHERS], ids=lambda path: path.stem)
 def test_recorded_traffic_comes_out_as_it_was_recorded(path: Path, tmp_path: Path) -> None:
     replay(Recording(path), tmp_path)
-
-
-@pytest.mark.skipif(not OTHERS, reason="no recordings of others beside this checkout; the project's own are replayed")
-def test_recordings_that_lie_beside_the_checkout_come_out_as_they_were_recorded(tmp_path: Path) -> None:
-    for path in OTHERS:
-        replay(Recording(path), tmp_path)
 
 
 def test_errors_of_single_requests_are_told_by_type(tmp_path: Path) -> None:

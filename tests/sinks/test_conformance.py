@@ -19,10 +19,10 @@ import pytest
 from streamer.results.block import Block
 from streamer.results.record import Record
 from streamer.sinks import CallbackSink, FileSink, QueueSink, Sink, StdoutSink
-from streamer.sinks.conformance import HEAD, SinkConformance
+from streamer.sinks.conformance import HEAD, PartSinkConformance, SinkConformance
 
 
-class TestFileSink(SinkConformance):
+class TestFileSink(PartSinkConformance):
     atomic = True
     resumes = True
 
@@ -38,7 +38,7 @@ class TestFileSink(SinkConformance):
         return read_lines(path) if path.exists() else []
 
 
-class TestStdoutSink(SinkConformance):
+class TestStdoutSink(PartSinkConformance):
     @pytest.fixture(autouse=True)
     def _place(self, tmp_path: Path) -> Iterator[None]:
         self.path = tmp_path / "out"
