@@ -7,8 +7,9 @@ neither a length nor an order), so the proof is arithmetic: the distinct custom_
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from sys import intern
 from typing import Any
 
@@ -113,10 +114,13 @@ class Tally:
         first = results[0]
         bare = first.message is None and first.error is None and results.count(first) == len(results)
         types = [first.type] * len(ids) if bare else [intern(result.type) for result in results]
-        block = dict(zip(ids, types, strict=True))
-        if len(block) < len(ids) or not self.ids.keys().isdisjoint(block):
-            return [self._add_one(custom_id, result) for custom_id, result in zip(ids, results, strict=True)]
-        self.ids.update(block)
+        before = len(self.ids)
+        # One pass in C, where asking first and adding then would be two.
+        deque(map(self.ids.setdefault, ids, types), maxlen=0)
+        new = len(self.ids) - before
+        if new < len(ids):
+            fresh = set(islice(reversed(self.ids), new))  # a dict keeps the order in which its keys came
+            return [self._add_one(custom_id, result, fresh) for custom_id, result in zip(ids, results, strict=True)]
         if self._passed is not None:
             self._passed.update(ids)
         if bare:  # what is sniffed is mostly one object, many times: a third of the time
@@ -125,18 +129,19 @@ class Tally:
             self._count(types, results)
         return None
 
-    def _add_one(self, custom_id: str, result: HeadResult) -> bool:
-        known = custom_id in self.ids
-        if known if self._passed is None else custom_id in self._passed:
+    def _add_one(self, custom_id: str, result: HeadResult, fresh: set[str]) -> bool:
+        """Count one of several records, of which only the first with an id that is `fresh` is new."""
+        new = custom_id in fresh
+        if not new if self._passed is None else custom_id in self._passed:
             self.duplicates += 1
             if len(self.duplicate_ids) < NAMED:
                 self.duplicate_ids.append(custom_id)
         if self._passed is not None:
             self._passed.add(custom_id)
-        if not known:
-            self.ids[custom_id] = kind = intern(result.type)
-            self._count([kind], [result])
-        return not known
+        if new:
+            fresh.remove(custom_id)
+            self._count([intern(result.type)], [result])
+        return new
 
     def _count(self, types: list[str], results: list[HeadResult]) -> None:
         self.types.update(types)

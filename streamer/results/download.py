@@ -129,7 +129,9 @@ async def download(
                 blank += len(data)
                 if blank > max_record_bytes + MOST_BLANK:
                     raise ResultsError(f"{batch.id}: {blank:,} bytes of results came that hold no record; given up")
-                for framed in framer.feed(data):
+                cut = framer.feed(data)
+                del data  # not needed while a slow sink is waited for, and there may be hundreds of downloads
+                for framed in cut:
                     for piece in reader.read(framed):
                         blank = 0
                         yield piece

@@ -4,13 +4,14 @@ A parse looks at every byte of a record to tell two words at its beginning, and 
 ids and types are wanted, each line is held against the shape in which the API writes every record; one that differs in
 a single character is not guessed at, and the whole block is parsed instead.
 
-What this cannot see is damage between a record's first bytes and its last three: such a record is passed on as it is.
+What this cannot see is damage between a record's first bytes and its last: such a record is passed on as it is.
 """
 
 from __future__ import annotations
 
 import re
 from io import BytesIO
+from operator import itemgetter
 
 from streamer.results.record import HEAD, HeadResult
 
@@ -26,7 +27,9 @@ _KNOWN = re.compile(
     '\n{"custom_id":"([a-zA-Z0-9_-]{1,64})","result":{"type":"'
     '(succeeded(?=","message":{")|errored(?=","error":{")|canceled(?="}}\n)|expired(?="}}\n))'
 )
-_ENDS = {b"}}\n"}
+_beginning = itemgetter(slice(_LONGEST))
+_last = itemgetter(-2)  # the last byte is the newline
+_BRACE = {ord("}")}
 
 
 def sniff(data: bytes) -> tuple[list[str], list[HeadResult]] | None:
@@ -42,10 +45,13 @@ def sniff(data: bytes) -> tuple[list[str], list[HeadResult]] | None:
     True
     """
     lines = [data] if data.find(b"\n") == len(data) - 1 else BytesIO(data).readlines()
-    if {line[-3:] for line in lines} != _ENDS:
+    try:
+        if not data.endswith(b"\n") or set(map(_last, lines)) != _BRACE:
+            return None
+    except IndexError:  # a blank line
         return None
     # Latin-1 maps each byte to one character, whatever it is; what is taken of it is ASCII.
-    beginnings = "\n" + b"\n".join([line[:_LONGEST] for line in lines]).decode("latin-1")
+    beginnings = "\n" + b"\n".join(map(_beginning, lines)).decode("latin-1")
     ids: list[str] = _USUAL.findall(beginnings)
     if len(ids) == len(lines):
         return ids, [_SUCCEEDED] * len(ids)
