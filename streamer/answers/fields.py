@@ -12,6 +12,7 @@ from streamer.api.errors import ConfigurationError
 from streamer.results.record import lenient_loads
 
 _OF_A_REQUEST = ("custom_id", "params")
+_DIGITS = 9  # no list is longer, and of thousands of digits Python makes no number
 
 
 def at_path(value: Any, path: Sequence[str]) -> Any:
@@ -25,7 +26,7 @@ def at_path(value: Any, path: Sequence[str]) -> Any:
     for step in path:
         if isinstance(value, dict):
             value = value.get(step)
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+        elif isinstance(value, list) and step.isdecimal() and len(step) <= _DIGITS and int(step) < len(value):
             value = value[int(step)]
         else:
             return None

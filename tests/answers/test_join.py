@@ -57,7 +57,8 @@ def test_what_is_missing_is_counted_and_named_and_so_is_what_nobody_asked_for(tm
 
 
 def test_fields_of_the_request_stand_beside_the_answer(tmp_path: Path) -> None:
-    fields = Fields(["params.model", "params.messages.0.content", "params.system", "custom_id"], None)
+    far = f"params.messages.{'9' * 5000}"  # more digits than Python makes a number of
+    fields = Fields(["params.model", "params.messages.0.content", "params.system", "custom_id", far], None)
     joined(tmp_path, ["a"], record("a", "succeeded", "é\ud83d"), fields=fields)
     line = (tmp_path / "answers.jsonl").read_bytes()
     assert json.loads(line)["input"] == {
@@ -65,6 +66,7 @@ def test_fields_of_the_request_stand_beside_the_answer(tmp_path: Path) -> None:
         "params.messages.0.content": "about a",
         "params.system": None,
         "custom_id": "a",
+        far: None,
     }
     # The rest is the record as it came, with nothing encoded anew.
     begin, _, rest = record("a", "succeeded", "é\ud83d").partition(b'"result"')
