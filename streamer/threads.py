@@ -1,8 +1,8 @@
 """Blocking calls in threads that never outlive their caller.
 
-Cancelling a coroutine that waits for a thread does not stop the thread: with aiofiles alone a file kept growing from
-52 to 512 MiB after its writer had been cancelled. So every blocking call goes through a `Lane`, which waits for
-the thread before it lets a cancellation through.
+Cancelling a coroutine that waits for a thread does not stop the thread: a file kept growing from 52 to 512 MiB after
+its writer had been cancelled. So every blocking call goes through a `Lane`, which waits for the thread before it lets a
+cancellation through.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Threads:
 class Lane(Executor):
     """One caller's way into the threads, one call at a time.
 
-    It is an executor, so that aiofiles can be told to use it.
+    It is an executor, so that `run_in_executor` can be told to use it.
     """
 
     def __init__(self, threads: Threads) -> None:
@@ -53,7 +53,7 @@ class Lane(Executor):
         self._last: Future[object] | None = None
 
     def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Have `call` run in a thread; asyncio and aiofiles call this."""
+        """Have `call` run in a thread; asyncio calls this, too."""
         future = self._threads.submit(partial(call, *args, **kwargs))
         self._last = future  # type: ignore[assignment]  # only waited for, whatever it returns
         return future
@@ -63,7 +63,7 @@ class Lane(Executor):
         return await self.finish(asyncio.get_running_loop().run_in_executor(self, call), stop=stop)
 
     async def finish(self, work: Awaitable[T], *, stop: Callable[[], None] | None = None) -> T:
-        """Wait for `work`, a call of aiofiles through this lane, to the end of its thread even when cancelled."""
+        """Wait for `work`, a call through this lane, to the end of its thread even when cancelled."""
         try:
             return await work
         except asyncio.CancelledError:
@@ -72,14 +72,30 @@ class Lane(Executor):
             await self.settle()
             raise
 
+    async def complete(self, call: Callable[[], T]) -> T:
+        """Run `call` as `run` does; it is made even when this is cancelled before its turn has come."""
+        future = self.submit(call)
+        done = _done(future)
+        try:
+            await done.wait()
+        except asyncio.CancelledError:
+            await self.settle()
+            raise
+        return future.result()
+
     async def settle(self) -> None:
         """Wait until no thread works for this lane, however often the waiting is cancelled."""
         future = self._last
         if future is None:
             return
-        loop = asyncio.get_running_loop()
-        done = asyncio.Event()
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set))
+        done = _done(future)
         while not done.is_set():
             with suppress(asyncio.CancelledError):  # the caller raises the first one when the thread is done
                 await done.wait()
+
+
+def _done(future: Future[T]) -> asyncio.Event:
+    """Is set, in the running loop, when `future` is done."""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+    future.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set))
+    return done

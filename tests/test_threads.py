@@ -75,10 +75,34 @@ async def test_a_call_that_still_waits_for_its_turn_is_not_made_when_cancelled(t
     assert not made.is_set()
 
 
+async def test_a_call_to_be_completed_is_made_even_when_cancelled_before_its_turn(threads: Threads) -> None:
+    begun, may_end, made = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        may_end.wait()
+
+    first = asyncio.create_task(Lane(threads).run(work))
+    await until(begun)
+    second = asyncio.create_task(Lane(threads).complete(made.set))
+    for _ in range(3):
+        await asyncio.sleep(0.01)
+        second.cancel()
+    await asyncio.sleep(0.01)
+    assert not second.done()
+    may_end.set()
+    await first
+    await asyncio.wait([second])
+    assert second.cancelled()
+    assert made.is_set()
+
+
 async def test_what_a_call_returns_and_raises_comes_back(threads: Threads) -> None:
-    assert await Lane(threads).run(lambda: 7) == 7
-    with pytest.raises(ZeroDivisionError):
-        await Lane(threads).run(lambda: 1 // 0)
+    lane = Lane(threads)
+    for way in (lane.run, lane.complete):
+        assert await way(lambda: 7) == 7
+        with pytest.raises(ZeroDivisionError):
+            await way(lambda: 1 // 0)
 
 
 async def test_threads_end_with_close_and_begin_anew_when_needed(threads: Threads) -> None:

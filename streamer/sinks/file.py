@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
 from functools import partial
-from operator import methodcaller
-
-from aiofiles.threadpool import wrap
-from aiofiles.threadpool.binary import AsyncFileIO
 
 from streamer.api.errors import SinkError
 from streamer.api.types import Batch
 from streamer.disk.failures import cannot_write
 from streamer.results.block import Block
 from streamer.sinks.base import PartWriter, Sink
+from streamer.sinks.gathering import Gathering
 from streamer.sinks.partfile import PartFile
 from streamer.sinks.template import Template
 from streamer.threads import Lane, Threads
 
-BUFFER = 1024 * 1024  # bytes gathered before a thread is asked to write: a hop costs 0.1 ms, whatever it carries
-TOGETHER = 8 * BUFFER  # bytes gathered by all writers of a sink: with a hundred of them, each gathers less
 KEPT = "what is already written is kept"
-THREADS = 4  # at once for all files of a sink: more would not make a disk faster
+THREADS = 4  # that open files and make them durable, at once for all of a sink: more would not make a disk faster
 
 
 class FileSink(Sink):
@@ -47,7 +41,7 @@ class FileSink(Sink):
     def __init__(self, template: str | os.PathLike[str] = "results/{batch_id}.jsonl") -> None:
         self._template = Template(os.fspath(template))
         self._threads = Threads("streamer-file", THREADS)
-        self._writers: set[FileWriter] = set()
+        self._gathering = Gathering()
 
     def __repr__(self) -> str:
         return f"FileSink({str(self._template)!r})"
@@ -65,36 +59,35 @@ class FileSink(Sink):
         except BaseException:
             part.close()
             raise
-        writer = FileWriter(part, lane, self._writers)
-        self._writers.add(writer)
-        return writer
+        return FileWriter(part, lane, self._gathering)
 
     async def close(self) -> None:
         """End the sink's threads."""
         self._threads.close()
+        self._gathering.close()
 
 
 class FileWriter(PartWriter):
-    """The file of one batch, being written; `writers` are those of the sink that are open."""
+    """The file of one batch, being written: by `gathering`, and made durable in `lane`."""
 
-    def __init__(self, part: PartFile, lane: Lane, writers: set[FileWriter]) -> None:
+    def __init__(self, part: PartFile, lane: Lane, gathering: Gathering) -> None:
         super().__init__(part.tally)
         self.destination = str(part.path)
         self.committed = part.committed
         self._part = part
         self._lane = lane
-        self._writers = writers
-        self._file = None if part.file is None else wrap(part.file, executor=lane)
-        self._waiting: list[bytes] = []  # taken, but not yet given to the file
-        self._waiting_bytes = 0
-        self._size = part.size  # bytes in the file; with those waiting, always whole records
+        self._gathering = gathering
         self._whole = part.size  # bytes of whole records: held, and taken since; what the file must have in the end
-        self._long_bytes = 0  # of the long record under way
-        self._long_from: int | None = None  # where in the file the long record under way begins
-        self._intact = True  # False once a write failed or was cancelled: then only the file knows what it holds
+        self._long = 0  # bytes of the long record under way
+        self._over = part.committed  # it takes nothing more, whatever comes
+        self._told = False  # what went wrong with the file
 
     def __repr__(self) -> str:
-        return f"<FileWriter {self.destination}, {self._state}, {self._size:,} bytes>"
+        return f"<FileWriter {self.destination}, {self._state}, {self._whole:,} bytes>"
+
+    @property
+    def _intact(self) -> bool:
+        return not self._over and self._part.failure is None
 
     @property
     def _state(self) -> str:
@@ -102,31 +95,25 @@ class FileWriter(PartWriter):
 
     async def write(self, block: Block) -> None:
         """Take the records of `block`; they reach the file when enough has gathered, at the latest on commit."""
-        await self._take(block.data)
         self._whole += len(block.data)
+        await self._take(block.data)
 
     async def write_part(self, part: bytes) -> None:
         """Take the next bytes of a long record."""
-        if self._long_from is None:
-            await self._flush()
-            self._long_from = self._size
+        self._long += len(part)
         await self._take(part)
-        self._long_bytes += len(part)
 
     async def end_parts(self, *, keep: bool) -> None:
         """End the long record; when it is not kept the file is as it was before it."""
-        start, self._long_from = self._long_from, None
-        length, self._long_bytes = self._long_bytes, 0
-        if start is None:
-            return  # no part of it came, and what is waiting are records before it
+        length, self._long = self._long, 0
+        if not length:
+            return  # no part of it came
         if keep:
-            await self._take(b"\n")
             self._whole += length + 1
-            return
-        self._forget_waiting()
-        if start < self._size:
-            await self._do(methodcaller("truncate", start))
-            self._size = start
+            await self._take(b"\n")
+        else:
+            await self._gathering.finish(self._part, partial(self._part.truncate, self._whole))
+            self._tell_failure()
 
     async def commit(self) -> None:
         """Make the file durable and give it its final name; nothing to do when an earlier run did.
@@ -137,10 +124,12 @@ class FileWriter(PartWriter):
         """
         if self.committed:
             return
-        await self._flush()
-        if not self._intact or self._long_from is not None:
+        self._tell_failure()
+        if not self._intact or self._long:
             raise SinkError(f"{self.destination} cannot be made final: its last record is not whole")
-        self._intact = False  # nothing more is to be written, whatever comes now
+        self._over = True
+        await self._gathering.finish(self._part, lambda: None)
+        self._tell_failure()
         await self._lane.run(partial(self._part.publish, self._whole))
         self.committed = True
 
@@ -150,48 +139,28 @@ class FileWriter(PartWriter):
         Raises:
             SinkError: the disk did not take it.
         """
-        self._writers.discard(self)
+        self._over = True
         try:
-            if self._intact:
-                await self._flush()
-        finally:
-            self._intact = False
-            try:
-                await self._lane.run(self._part.close)
-            except OSError as error:
-                raise cannot_write(self._part.part, error, KEPT) from error
-            finally:
-                self._part.close()  # no thread got to it if this was cancelled before its turn
+            await self._gathering.finish(self._part, self._part.close)
+        except OSError as error:
+            self._tell_failure()
+            raise cannot_write(self._part.part, error, KEPT) from error
+        self._tell_failure()
 
     async def _take(self, data: bytes) -> None:
-        if len(data) >= BUFFER:
-            await self._flush()  # what is waiting goes alone, or joining it would copy a long record
-        self._waiting.append(data)
-        self._waiting_bytes += len(data)
-        if self._waiting_bytes >= min(BUFFER, TOGETHER // max(1, len(self._writers))):
-            await self._flush()
-
-    async def _flush(self) -> None:
-        """Give the file what is waiting."""
-        rest = memoryview(b"".join(self._waiting))
-        self._forget_waiting()
-        while rest:  # the system may take less than it is given, e.g. when the disk fills up
-            written = await self._do(methodcaller("write", rest))
-            self._size += written
-            rest = rest[written:]
-
-    def _forget_waiting(self) -> None:
-        self._waiting.clear()
-        self._waiting_bytes = 0
-
-    async def _do(self, call: Callable[[AsyncFileIO], Awaitable[int]]) -> int:
-        """Have the file do something; once that has failed or was cancelled, nothing more."""
-        if self._file is None or not self._intact:
+        self._tell_failure()
+        if not self._intact:
             raise SinkError(f"{self.destination} takes nothing more: it is {self._state}")
-        self._intact = False
-        try:
-            done = await self._lane.finish(call(self._file))
-        except OSError as error:
-            raise cannot_write(self._part.part, error, KEPT) from error
-        self._intact = True
-        return done
+        await self._gathering.add(self._part, data)
+        self._tell_failure()
+
+    def _tell_failure(self) -> None:
+        """Raise what a thread met when it wrote, once.
+
+        Raises:
+            SinkError: the disk did not take it.
+        """
+        failure = self._part.failure
+        if failure is not None and not self._told:
+            self._told = True
+            raise cannot_write(self._part.part, failure, KEPT) from failure

@@ -12,10 +12,11 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import FileIO
+from operator import methodcaller
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from streamer.api.errors import SinkError
 from streamer.disk.directories import make_directories
@@ -23,10 +24,8 @@ from streamer.disk.failures import cannot_use, cannot_write
 from streamer.results.accounting import Tally
 from streamer.sinks.scan import BrokenFileError, last_line_end, scan
 
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer as Buffer
-
 STRETCH = 8 * 1024 * 1024  # bytes of a growing file that are written out together
+MOST_PIECES = os.sysconf("SC_IOV_MAX")  # that the system takes at once
 _CAN_ADVISE = hasattr(os, "posix_fadvise")
 _COMMON = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: opening a pipe must not wait for its other end
 
@@ -37,14 +36,38 @@ class GrowingFile(FileIO):
     Else all of it waits in the cache for the fsync at the end, and a copy takes a fifth longer.
     """
 
-    def write(self, data: Buffer, /) -> int:
-        """Append `data`, or as much of it as the system takes."""
-        written = super().write(data)
-        stretch = self.tell() // STRETCH
-        if _CAN_ADVISE and stretch > (self.tell() - written) // STRETCH:
-            # Waits for nothing. What is not written yet stays in the cache, and these bytes are not asked for again.
-            os.posix_fadvise(self.fileno(), (stretch - 1) * STRETCH, STRETCH, os.POSIX_FADV_DONTNEED)
-        return written
+    size = 0  # bytes in it; asking the system each time would cost the thread another turn with the interpreter's lock
+
+    def append(self, pieces: Sequence[bytes]) -> None:
+        """Append the pieces, in order, without making one of them."""
+        rest: Sequence[bytes | memoryview] = pieces
+        while rest:  # the system may take less than it is given, e.g. when the disk fills up
+            written = os.writev(self.fileno(), rest[:MOST_PIECES])
+            self.size += written
+            rest = left(rest, written)
+            full = self.size // STRETCH * STRETCH
+            begin = (self.size - written) // STRETCH * STRETCH
+            if _CAN_ADVISE and begin < full:
+                # Waits for nothing. What is not written yet stays in the cache; these bytes are not asked for again.
+                os.posix_fadvise(self.fileno(), begin, full - begin, os.POSIX_FADV_DONTNEED)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Cut the file."""
+        self.size = super().truncate(size)
+        return self.size
+
+
+def left(pieces: Sequence[bytes | memoryview], written: int) -> Sequence[bytes | memoryview]:
+    """What is left of `pieces` when so many bytes of them are written.
+
+    >>> [bytes(piece) for piece in left([b"one", b"two", b"three"], 4)]
+    [b'wo', b'three']
+    """
+    for number, piece in enumerate(pieces):
+        if written < len(piece):
+            return [memoryview(piece)[written:], *pieces[number + 1 :]]
+        written -= len(piece)
+    return []
 
 
 class PartFile:
@@ -56,6 +79,7 @@ class PartFile:
         committed: whether it was complete when it was opened; then there is nothing to write.
         file: where the next record goes; always at the end of the last whole record. None when committed.
         size: how many bytes it held when it was opened.
+        failure: why the file did not take what it was given; then it takes nothing more.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,6 +89,7 @@ class PartFile:
         self.committed = False
         self.file: GrowingFile | None = None
         self.size = 0
+        self.failure: OSError | None = None
         self._directory = -1
         self._stopped = False
 
@@ -85,6 +110,14 @@ class PartFile:
     def stop(self) -> None:
         """Make `open`, running in another thread, give up soon."""
         self._stopped = True
+
+    def write(self, pieces: Sequence[bytes]) -> None:
+        """Append `pieces`; that the system did not take them is to be seen in `failure`."""
+        self._change(methodcaller("append", pieces))
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to `size` bytes; that this failed is to be seen in `failure`."""
+        self._change(methodcaller("truncate", size))
 
     def publish(self, size: int) -> None:
         """Make the file durable and give it its final name.
@@ -130,6 +163,13 @@ class PartFile:
             if directory >= 0:
                 os.close(directory)
 
+    def _change(self, change: Callable[[GrowingFile], object]) -> None:
+        if self.file is not None and self.failure is None:
+            try:
+                change(self.file)
+            except OSError as error:
+                self.failure = error
+
     def _read_committed(self) -> bool:
         """Read the final file; False when there is none."""
         try:
@@ -171,6 +211,7 @@ class PartFile:
         self._scan(self.part, descriptor, self.size)
         if self.size < ours.st_size:
             os.ftruncate(descriptor, self.size)
+        self.file.size = self.size
         return True
 
     def _open(self, path: Path, flags: int) -> int:

@@ -45,7 +45,8 @@ def counting(*args, **kwargs):
     if now and when == "before":
         os.kill(os.getpid(), signal.SIGKILL)
     if now and when == "torn":
-        os.write(args[0].fileno(), bytes(args[1])[: len(args[1]) // 2])
+        data = b"".join(args[1])
+        os.write(args[0].fileno(), data[: len(data) // 2])
         os.kill(os.getpid(), signal.SIGKILL)
     result = real(*args, **kwargs)
     if now and when == "after":
@@ -53,8 +54,8 @@ def counting(*args, **kwargs):
     return result
 
 if when == "torn":  # a built-in class cannot be changed, but the module's name for it can
-    setattr(owner, name, type("Torn", (real,), {"write": lambda self, data: counting(self, data)}))
-    real = real.write
+    setattr(owner, name, type("Torn", (real,), {"append": lambda self, pieces: counting(self, pieces)}))
+    real = real.append
 else:
     setattr(owner, name, counting)
 from streamer.cli import main

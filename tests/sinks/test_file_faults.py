@@ -17,6 +17,7 @@ from streamer.api.errors import SinkError
 from streamer.sinks import FileSink
 from streamer.sinks.base import PartWriter
 from streamer.sinks.conformance import deliver, make_block, make_record, make_records, no_leftovers, opened
+from streamer.sinks.gathering import TOGETHER
 
 ID = "msgbatch_1"
 FINAL = f"{ID}.jsonl"
@@ -289,7 +290,7 @@ def test_too_many_open_files(tmp_path: Path) -> None:
 
 async def test_a_writer_that_failed_takes_and_commits_nothing_more(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    block = make_block(ID, [make_record(f"{ID}-long", "succeeded", "x" * 2_000_000)])
+    block = make_block(ID, [make_record(f"{ID}-long", "succeeded", "x" * TOGETHER)])
     async with no_leftovers(), opened(FileSink(tmp_path / "{batch_id}.jsonl"), ID) as writer:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
         try:
