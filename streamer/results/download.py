@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from streamer.results import encoding
 from streamer.results.block import Block, Reject, read_lines
 from streamer.results.framing import Framer, Lines, Part
 from streamer.results.longrecord import LongRecordReader
-from streamer.results.unpacking import decoded
+from streamer.results.unpacking import unpacked
 
 if TYPE_CHECKING:
     from streamer.api.client import Client
@@ -124,7 +124,7 @@ async def download(
         framer = Framer(max_record_bytes, start=start)
         reader = _Reader(batch.id, usage=usage)
         blank = 0  # bytes since the last record
-        async with aclosing(decoded(body, decoder)) as pieces:
+        async with unpacked(body, decoder) as pieces:
             async for data in pieces:
                 blank += len(data)
                 if blank > max_record_bytes + MOST_BLANK:

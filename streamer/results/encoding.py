@@ -14,41 +14,14 @@ from typing import Protocol
 
 from streamer.api.errors import ResultsError, TransportError
 
-PIECE = 1024 * 1024  # bytes of output yielded at once, at most
-_INPUT = 64 * 1024  # bytes of input handed over at once: what is left of it is copied at each step
+PIECE = 512 * 1024  # bytes of output yielded at once, at most; decoding that much takes about a millisecond
+_INPUT = 128 * 1024  # bytes of input handed over at once: what is left of it is copied at each step
 _RATIO, _RATIO_FROM = 200, 64 * 1024 * 1024  # the output may be this many times the input, once it is this many bytes
 _WINDOW_LOG = 23  # 8 MB, the most that a zstd content encoding may ask for (RFC 9659)
 
 
-class Decoder:
-    """Decodes one body of the identity encoding: what comes in goes out.
-
-    Attributes:
-        works: decoding takes time, so it is better done beside the event loop.
-    """
-
-    works = False
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """The decoded bytes that `data`, the next bytes of the body, gives; in pieces of bounded size.
-
-        Raises:
-            TransportError: the compressed data is damaged.
-            ResultsError: it grows out of all proportion.
-        """
-        if data:
-            yield data
-
-    def finish(self) -> None:
-        """Say that the body has ended.
-
-        Raises:
-            TransportError: it ended in the middle of the compressed data.
-        """
-
-
 class _Stream(Protocol):
-    """One gzip member or zstd frame being decoded, as `bz2` and `zstd` have it."""
+    """One gzip member or zstd frame being decoded, as `bz2`, `zstd` and isal's `igzip_lib` have it."""
 
     @property
     def eof(self) -> bool: ...
@@ -59,16 +32,16 @@ class _Stream(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
-class _GzipMember:
-    """A gzip member behind the interface that zstd frames have."""
+class _ZlibMember:
+    """A gzip member decoded by zlib, behind the interface that isal and zstd have."""
 
-    def __init__(self, module: ModuleType) -> None:
-        self._member = module.decompressobj(wbits=31)  # 31: a gzip header and check sum, and nothing else
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=31)  # 31: a gzip header and check sum, and nothing else
         self._rest = b""
 
     @property
     def eof(self) -> bool:
-        return bool(self._member.eof)
+        return self._member.eof
 
     @property
     def needs_input(self) -> bool:
@@ -76,18 +49,16 @@ class _GzipMember:
 
     @property
     def unused_data(self) -> bytes:
-        return bytes(self._member.unused_data)
+        return self._member.unused_data
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        decoded: bytes = self._member.decompress(self._rest + data, max_length)
+        decoded = self._member.decompress(self._rest + data, max_length)
         self._rest = self._member.unconsumed_tail
         return decoded
 
 
-class _Compressed(Decoder):
-    """Decodes a body of gzip members or zstd frames, one after another."""
-
-    works = True
+class Decoder:
+    """Decodes one body of gzip members or zstd frames, one after another."""
 
     def __init__(self, name: str, begin: Callable[[], _Stream], error: type[Exception]) -> None:
         self._name = name
@@ -99,6 +70,12 @@ class _Compressed(Decoder):
         self._decoded = 0  # bytes that came out
 
     def feed(self, data: bytes) -> Iterator[bytes]:
+        """The decoded bytes that `data`, the next bytes of the body, gives; in pieces of at most `PIECE` bytes.
+
+        Raises:
+            TransportError: the compressed data is damaged.
+            ResultsError: it grows out of all proportion.
+        """
         for start in range(0, len(data), _INPUT):
             yield from self._feed(data[start : start + _INPUT])
 
@@ -127,6 +104,11 @@ class _Compressed(Decoder):
                 yield decoded
 
     def finish(self) -> None:
+        """Say that the body has ended.
+
+        Raises:
+            TransportError: it ended in the middle of the compressed data.
+        """
         if not self._between:
             raise TransportError(
                 f"the results ended in the middle of a {self._name} stream, after {self._received:,} bytes",
@@ -143,22 +125,25 @@ def accept_encoding() -> str:
     return ", ".join(names) or "identity"
 
 
-def decoder(content_encoding: str | None) -> Decoder:
-    """The decoder for a body with this `Content-Encoding`.
+def decoder(content_encoding: str | None) -> Decoder | None:
+    """The decoder for a body with this `Content-Encoding`; None when there is nothing to decode.
 
     Raises:
         ResultsError: it is one that cannot be decoded here, or that was not asked for and cannot be checked.
     """
     name = (content_encoding or "identity").strip().lower()
     if name == "identity":
-        return Decoder()
+        return None
     if name in ("gzip", "x-gzip"):
-        module = _isal() or zlib
-        return _Compressed("gzip", lambda: _GzipMember(module), module.error)
+        isal = _isal()
+        if isal is None:
+            return Decoder("gzip", _ZlibMember, zlib.error)
+        flag = isal.DECOMP_GZIP
+        return Decoder("gzip", lambda: isal.IgzipDecompressor(flag=flag), isal.error)
     zstd = _zstd()
     if name == "zstd" and zstd is not None:
         options = {zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
-        return _Compressed("zstd", lambda: zstd.ZstdDecompressor(options=options), zstd.ZstdError)
+        return Decoder("zstd", lambda: zstd.ZstdDecompressor(options=options), zstd.ZstdError)
     raise ResultsError(
         f"the results came encoded as {name[:40]!r}, which was not asked for and cannot be checked to its end; "
         "a proxy in between that compresses on its own must be told not to"
@@ -166,12 +151,16 @@ def decoder(content_encoding: str | None) -> Decoder:
 
 
 def _isal() -> ModuleType | None:
-    """The fast gzip decoder, which has zlib's interface."""
+    """The fast gzip decoder.
+
+    Its `isal_zlib` is no faster than the thread that waits for the interpreter's lock each time that the output is
+    made larger; `igzip_lib` asks for the whole piece at once.
+    """
     try:
-        from isal import isal_zlib
+        from isal import igzip_lib
     except ImportError:
         return None
-    return isal_zlib
+    return igzip_lib
 
 
 def _zstd() -> ModuleType | None:

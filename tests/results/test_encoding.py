@@ -24,12 +24,13 @@ assert zstd is not None, "the tests need the extra `fast`"
 BODY = b"".join(
     b'{"custom_id":"%d","result":{"type":"expired"}}\n' % random.Random(n).getrandbits(64) for n in range(999)
 )
-COMPRESS = {"gzip": gzip.compress, "zstd": zstd.compress, "identity": bytes}
+COMPRESS = {"gzip": gzip.compress, "zstd": zstd.compress}
 COMPRESSED = {name: compress(BODY) for name, compress in COMPRESS.items()}
 
 
-def decode(name: str | None, data: bytes, size: int = 1 << 20) -> bytes:
+def decode(name: str, data: bytes, size: int = 1 << 20) -> bytes:
     decoder = encoding.decoder(name)
+    assert decoder is not None
     out = [piece for start in range(0, len(data), size) for piece in decoder.feed(data[start : start + size])]
     decoder.finish()
     return b"".join(out)
@@ -50,10 +51,14 @@ def test_a_whole_body_in_pieces_of_any_size(name: str, size: int) -> None:
     assert decode(name, COMPRESSED[name], size) == BODY
 
 
-@pytest.mark.parametrize("name", [None, "", "Identity", " GZIP ", "x-gzip"])
-def test_names_as_servers_write_them(name: str | None) -> None:
-    data = COMPRESSED["gzip"] if name and "gzip" in name.lower() else BODY
-    assert decode(name, data) == BODY
+@pytest.mark.parametrize("name", [" GZIP ", "x-gzip"])
+def test_names_as_servers_write_them(name: str) -> None:
+    assert decode(name, COMPRESSED["gzip"]) == BODY
+
+
+@pytest.mark.parametrize("name", [None, "", "Identity"])
+def test_what_is_not_encoded_needs_no_decoder(name: str | None) -> None:
+    assert encoding.decoder(name) is None
 
 
 @pytest.mark.parametrize("name", ["gzip", "zstd"])
@@ -85,7 +90,7 @@ def test_a_long_cut_body_says_how_much_of_it_came() -> None:
 @pytest.mark.parametrize("extra", [-1, 0, 1, 200])
 @pytest.mark.usefixtures("gzip_module")
 def test_a_body_that_just_fills_a_piece_ends_cleanly(name: str, extra: int) -> None:
-    body = (BODY * 30)[: (1 << 20) + extra]
+    body = (BODY * 30)[: 2 * encoding.PIECE + extra]
     assert decode(name, COMPRESS[name](body)) == body
 
 
@@ -127,6 +132,7 @@ def zeros(name: str, mebibytes: int) -> Iterator[bytes]:
 def test_a_bomb_is_neither_held_nor_followed(name: str) -> None:
     bomb = b"".join(zeros(name, 80))
     decoder = encoding.decoder(name)
+    assert decoder is not None
     came = longest = 0
     tracemalloc.start()
     try:
@@ -137,7 +143,7 @@ def test_a_bomb_is_neither_held_nor_followed(name: str) -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert longest <= 1 << 20
+    assert longest <= encoding.PIECE
     assert 64 << 20 >= came > 60 << 20
     assert peak < 16 << 20
 

@@ -1,46 +1,150 @@
-"""Decoding beside the loop: the same bytes, bounded pieces, and no thread that outlives its download."""
+"""Decoding beside the loop: the same bytes, a bounded way ahead, and nothing that outlives its download."""
 
 import asyncio
 import gzip
 import random
+import sys
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 
 import pytest
 
-from streamer.api.errors import TransportError
-from streamer.results.encoding import PIECE, decoder
-from streamer.results.unpacking import decoded
+from streamer.api.errors import ResultsError, TransportError
+from streamer.results.encoding import PIECE, _zstd, decoder
+from streamer.results.unpacking import unpacked
+from tests.leftovers import nothing_left
 
 PLAIN = random.Random(1).randbytes(300_000) + b"a" * 3_000_000
+PACKED = gzip.compress(PLAIN)
+LONG = random.Random(2).randbytes(8 << 20)
+PACKED_LONG = gzip.compress(LONG, compresslevel=1)
+
+zstd = _zstd()
+assert zstd is not None, "the tests need the extra `fast`"
 
 
-async def pieces(body: bytes, size: int = 50_000) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), size):
-        yield body[start : start + size]
+class Body:
+    """A body that gives `data` in chunks; it then ends, breaks off with `error`, or stalls."""
+
+    def __init__(
+        self, data: bytes, size: int = 50_000, *, error: Exception | None = None, stalls: bool = False
+    ) -> None:
+        self._chunks = iter([data[start : start + size] for start in range(0, len(data), size)])
+        self._error = error
+        self._stalls = stalls
+        self.given = 0
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        await asyncio.sleep(0)
+        for chunk in self._chunks:
+            self.given += len(chunk)
+            return chunk
+        if self._error is not None:
+            raise self._error
+        if self._stalls:
+            await asyncio.Event().wait()
+        raise StopAsyncIteration
 
 
-@pytest.mark.parametrize(("coding", "body"), [("identity", PLAIN), ("gzip", gzip.compress(PLAIN))])
-async def test_what_comes_out_is_what_was_put_in(coding: str, body: bytes) -> None:
-    found = [data async for data in decoded(pieces(body), decoder(coding))]
-    assert b"".join(found) == PLAIN
-    assert max(map(len, found)) <= PIECE
+async def collect(body: Body, coding: str = "gzip") -> bytes:
+    found = bytearray()
+    await collect_into(found, body, coding)
+    return bytes(found)
+
+
+async def collect_into(found: bytearray, body: Body, coding: str = "gzip") -> None:
+    async with nothing_left(), unpacked(body, decoder(coding)) as pieces:
+        async for piece in pieces:
+            assert 0 < len(piece) <= PIECE
+            found += piece
+
+
+@pytest.mark.parametrize("missing", [(), ("isal",)])
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+async def test_what_comes_out_is_what_was_put_in(
+    coding: str, missing: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert zstd is not None
+    for module in missing:
+        monkeypatch.setitem(sys.modules, module, None)
+    packed = PACKED if coding == "gzip" else zstd.compress(PLAIN)
+    assert await collect(Body(packed), coding) == PLAIN
+    assert await collect(Body(packed, 7_001), coding) == PLAIN
+    assert await collect(Body(packed, len(packed)), coding) == PLAIN
+
+
+async def test_a_long_body_of_several_members() -> None:
+    assert await collect(Body(PACKED_LONG + PACKED + PACKED_LONG, 100_000)) == LONG + PLAIN + LONG
+
+
+async def test_a_body_that_is_not_encoded_is_itself() -> None:
+    body = Body(PLAIN)
+    async with unpacked(body, decoder("identity")) as pieces:
+        assert pieces is body
 
 
 async def test_a_cut_body_is_told_after_what_came_whole() -> None:
     found = bytearray()
-    with pytest.raises(TransportError, match="ended in the middle"):
-        async for data in decoded(pieces(gzip.compress(PLAIN)[:-5]), decoder("gzip")):
-            found += data
+    with pytest.raises(TransportError, match=f"ended in the middle of a gzip stream, after {len(PACKED) - 5:,} bytes"):
+        await collect_into(found, Body(PACKED[:-5]))
     assert found == PLAIN
+    with pytest.raises(TransportError, match="after 0 bytes"):
+        await collect(Body(b""))
+
+
+async def test_a_body_that_breaks_off_is_told_after_what_came_whole() -> None:
+    found = bytearray()
+    with pytest.raises(TransportError, match="reset by a peer"):
+        await collect_into(found, Body(PACKED_LONG[:-5], error=TransportError("reset by a peer")))
+    assert found == LONG
 
 
 async def test_damage_is_raised_where_it_is_read() -> None:
-    body = bytearray(gzip.compress(PLAIN))
+    body = bytearray(PACKED_LONG)
     body[-6] ^= 1
-    with pytest.raises(TransportError, match="damaged"):
-        async for _ in decoded(pieces(bytes(body)), decoder("gzip")):
-            pass
+    found = bytearray()
+    with pytest.raises(TransportError, match="damaged near byte"):
+        await collect_into(found, Body(bytes(body), error=TransportError("reset by a peer")))
+    assert LONG.startswith(found)
+    assert len(found) > len(LONG) - 2 * PIECE
+
+
+async def test_damage_ends_the_reading_of_a_body_that_never_ends() -> None:
+    with pytest.raises(TransportError, match="damaged near byte"):
+        await collect(Body(b"not gzip" * 100_000, stalls=True))
+
+
+async def test_a_bomb_is_not_followed() -> None:
+    bomb = b"".join([gzip.compress(bytes(1 << 20))] * 80)
+    with pytest.raises(ResultsError, match="over 200 times as many"):
+        await collect(Body(bomb))
+
+
+async def test_what_came_is_given_while_the_body_stalls() -> None:
+    found = bytearray()
+    async with nothing_left(), unpacked(Body(PACKED_LONG, stalls=True), decoder("gzip")) as pieces:
+        async for piece in pieces:
+            found += piece
+            if found == LONG:
+                break
+    assert found == LONG
+
+
+async def test_who_reads_slowly_holds_up_the_body() -> None:
+    body = Body(PACKED_LONG)
+    async with nothing_left(), unpacked(body, decoder("gzip")) as pieces:
+        found = bytearray(await anext(pieces))
+        before = -1
+        while body.given > before:  # until neither the body nor the thread goes on
+            before = body.given
+            for _ in range(1000):
+                await asyncio.sleep(0)
+        assert body.given < 4 << 20
+        async for piece in pieces:
+            found += piece
+    assert found == LONG
 
 
 async def test_others_run_while_it_decodes() -> None:
@@ -53,22 +157,47 @@ async def test_others_run_while_it_decodes() -> None:
             await asyncio.sleep(0)
 
     task = asyncio.create_task(neighbour())
-    count = len([data async for data in decoded(pieces(gzip.compress(PLAIN)), decoder("gzip"))])
+    async with unpacked(Body(PACKED), decoder("gzip")) as pieces:
+        count = len([data async for data in pieces])
     task.cancel()
     assert turns >= count
 
 
-async def test_leaving_early_waits_for_the_thread_and_says_nothing_of_damage_ahead() -> None:
-    body = bytearray(gzip.compress(PLAIN))
-    body[-6] ^= 1
+async def test_leaving_early_says_nothing_of_what_failed_ahead() -> None:
+    damaged = bytearray(PACKED)
+    damaged[-6] ^= 1
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
-    async with aclosing(decoded(pieces(bytes(body), len(body)), decoder("gzip"))) as bodies:
-        async for _ in bodies:
-            break
-    reading = decoder("gzip")
-    task = asyncio.create_task(anext(decoded(pieces(gzip.compress(PLAIN)), reading)))
-    await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.wait([task])
+    for body in (
+        Body(bytes(damaged), len(damaged)),
+        Body(PACKED_LONG),
+        Body(PACKED, 1 << 20, error=TransportError("reset by a peer")),
+    ):
+        async with nothing_left(), unpacked(body, decoder("gzip")) as pieces:
+            await anext(pieces)
     assert complaints == []
+
+
+async def test_an_error_of_who_reads_is_the_one_that_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with nothing_left(), unpacked(Body(PACKED_LONG), decoder("gzip")) as pieces:
+            await anext(pieces)
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_cancelling_at_any_turn_leaves_nothing(times: int) -> None:
+    turns = 0
+    finished = False
+    while not finished:
+        async with nothing_left():
+            task = asyncio.create_task(collect(Body(PACKED_LONG)))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            finished = task.done()
+            for _ in range(times):
+                task.cancel()
+                await asyncio.sleep(0)
+            await asyncio.wait([task])
+            assert task.cancelled() or task.result() == LONG
+        turns += 1 + turns // 2
