@@ -3,9 +3,9 @@
 Decoding is C that runs without the interpreter's lock, so a second core can do it while the loop frames what came
 before. What prevents that is getting the lock back: a busy loop lets go of it for moments only, shorter than a thread
 takes to wake up, and has it again before the thread does. Hence three rules. The thread needs the lock once for each
-piece, and pieces are large. It goes from one piece to the next without being told. And it may be two pieces ahead: when
-it waits for the lock, the loop soon runs out of pieces and sleeps, and the thread is on the next piece again before the
-loop has woken up.
+piece, and pieces are large. It goes from one piece to the next without being told. And it may be some pieces ahead:
+when it waits for the lock, the loop soon runs out of pieces and sleeps, and the thread is on the next one again before
+the loop has woken up.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from contextlib import asynccontextmanager
 from streamer.results.encoding import Decoder
 from streamer.threads import Lane, Threads
 
-_AHEAD = 2  # pieces that may wait for the loop before the thread rests
-_PACKED = 256 * 1024  # bytes of the body that may wait for the thread before reading rests
+_AHEAD = 3  # pieces that may wait for the loop before the thread rests
+_PACKED = 128 * 1024  # bytes of the body that may wait for the thread before reading rests
 
 
 @asynccontextmanager
@@ -48,8 +48,10 @@ async def unpacked(body: AsyncIterator[bytes], decoder: Decoder | None) -> Async
     try:
         yield ahead
     finally:
-        await ahead.close()
-        threads.close()
+        try:
+            await ahead.close()
+        finally:
+            threads.close()
 
 
 class _Ahead(AsyncIterator[bytes]):
@@ -90,12 +92,19 @@ class _Ahead(AsyncIterator[bytes]):
         return piece
 
     async def close(self) -> None:
-        """Stop reading and decoding; neither goes on after this."""
+        """Stop reading and decoding; neither goes on after this, however often the waiting is cancelled."""
         self._closed = True
         self._reading.cancel()
         if self._decoding is not None:
             await self._lane.settle()
-        await asyncio.wait([self._reading])
+        cancelled: asyncio.CancelledError | None = None
+        while not self._reading.done():
+            try:
+                await asyncio.wait([self._reading])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
     async def _read(self, body: AsyncIterator[bytes]) -> None:
         async for data in body:

@@ -32,6 +32,7 @@ class Body:
         self._error = error
         self._stalls = stalls
         self.given = 0
+        self.stalled = asyncio.Event()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -44,18 +45,24 @@ class Body:
         if self._error is not None:
             raise self._error
         if self._stalls:
-            await asyncio.Event().wait()
+            self.stalled.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                for _ in range(9):  # a connection takes its time to close
+                    await asyncio.sleep(0)
         raise StopAsyncIteration
 
 
 async def collect(body: Body, coding: str = "gzip") -> bytes:
     found = bytearray()
-    await collect_into(found, body, coding)
+    async with nothing_left():
+        await collect_into(found, body, coding)
     return bytes(found)
 
 
 async def collect_into(found: bytearray, body: Body, coding: str = "gzip") -> None:
-    async with nothing_left(), unpacked(body, decoder(coding)) as pieces:
+    async with unpacked(body, decoder(coding)) as pieces:
         async for piece in pieces:
             assert 0 < len(piece) <= PIECE
             found += piece
@@ -201,3 +208,14 @@ async def test_cancelling_at_any_turn_leaves_nothing(times: int) -> None:
             await asyncio.wait([task])
             assert task.cancelled() or task.result() == LONG
         turns += 1 + turns // 2
+
+
+async def test_cancelling_again_while_the_body_takes_its_time_to_close() -> None:
+    async with nothing_left():
+        body = Body(PACKED, stalls=True)
+        task = asyncio.create_task(collect_into(bytearray(), body))
+        await body.stalled.wait()
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0)
+        assert task.cancelled()
