@@ -8,7 +8,7 @@ have waiting.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from streamer.sinks.partfile import PartFile
@@ -90,8 +90,9 @@ class Gathering:
         await Lane(self._threads).complete(call)
 
 
-def _write(waiting: Mapping[PartFile, Sequence[bytes]]) -> None:
-    for part, pieces in waiting.items():
+def _write(waiting: dict[PartFile, list[bytes]]) -> None:
+    while waiting:  # emptied on the way, so that others can use the memory
+        part, pieces = waiting.popitem()
         part.write(pieces)
 
 

@@ -24,7 +24,7 @@ from streamer.disk.failures import cannot_use, cannot_write
 from streamer.results.accounting import Tally
 from streamer.sinks.scan import BrokenFileError, last_line_end, scan
 
-STRETCH = 8 * 1024 * 1024  # bytes of a growing file that are written out together
+STRETCH = 1024 * 1024  # bytes of a growing file that are written out together; a file of a few MB must be, too
 MOST_PIECES = os.sysconf("SC_IOV_MAX")  # that the system takes at once
 _CAN_ADVISE = hasattr(os, "posix_fadvise")
 _COMMON = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: opening a pipe must not wait for its other end
