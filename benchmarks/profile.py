@@ -41,7 +41,6 @@ PARTS = {
     "/streamer/results/sniffing": "sniffing",
     "/streamer/results/accounting": "accounting",
     "/streamer/sinks/": "sink",
-    "/aiofiles/": "sink",
     "/streamer/": "pipeline",
     "/benchmarks/contenders/": "the user's loop",
     "/aiohttp/": "aiohttp",
