@@ -14,7 +14,7 @@ from functools import partial
 from streamer.sinks.partfile import PartFile
 from streamer.threads import Lane, Threads
 
-TOGETHER = 4 * 1024 * 1024  # bytes that wait, for all files of a sink, before they are written
+TOGETHER = 2 * 1024 * 1024  # bytes that wait, for all files of a sink, before they are written
 
 
 class Waiting:
@@ -56,19 +56,19 @@ class Gathering:
     def __init__(self) -> None:
         self._threads = Threads("streamer-write", 1)
         self._waiting = Waiting()
-        self._under_way: asyncio.Event | None = None  # is set at the end of a write of what all had waiting
+        self._under_way: asyncio.Future[None] | None = None  # the last write of what all had waiting
 
     async def add(self, part: PartFile, data: bytes) -> None:
-        """Take `data`; while too much waits, wait for it to be written, or have that done.
+        """Take `data`; wait only while too much waits behind a write that is under way.
 
         To cancel this loses nothing: what is being written is written to its end, and the rest goes on waiting.
         """
         self._waiting.add(part, data)
         while self._waiting.size >= TOGETHER:
-            if self._under_way is not None:
-                await self._under_way.wait()
+            if self._under_way is None or self._under_way.done():
+                self._write_all()
             else:
-                await self._write_all()
+                await asyncio.wait([self._under_way])
 
     async def finish(self, part: PartFile, call: Callable[[], None]) -> None:
         """Write what waits for one file and then do `call`, in the thread, and so after all that was given to it."""
@@ -78,13 +78,12 @@ class Gathering:
         """End the thread."""
         self._threads.close()
 
-    async def _write_all(self) -> None:
-        done = self._under_way = asyncio.Event()
-        try:
-            await self._do(partial(_write, self._waiting.take_all()))
-        finally:
-            self._under_way = None
-            done.set()
+    def _write_all(self) -> None:
+        """Begin to write what all have waiting, while whoever comes next goes on; `finish` comes after it."""
+        if self._under_way is not None:
+            self._under_way.result()  # a file's failure is no exception, so there is none but by a mistake of ours
+        future = self._threads.submit(partial(_write, self._waiting.take_all()))
+        self._under_way = asyncio.wrap_future(future)
 
     async def _do(self, call: Callable[[], None]) -> None:
         await Lane(self._threads).complete(call)

@@ -157,12 +157,13 @@ async def test_a_hundred_writers_share_a_few_threads(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_written_after_a_cancelled_writer_is_closed(tmp_path: Path) -> None:
-    block = make_block(ID, [make_record(f"{ID}-{n}", "succeeded", "x" * 1_000_000) for n in range(60)])
+    records = [make_record(f"{ID}-{n}", "succeeded", "x" * 1_000_000) for n in range(60)]
     path = tmp_path / f"{ID}.jsonl.part"
     descriptors = count_descriptors()
     sink = sink_in(tmp_path)
     writer = await sink.open(make_batch(ID))
-    task = asyncio.create_task(writer.write(block))
+    await writer.write(make_block(ID, records[:50]))  # which a thread begins to write
+    task = asyncio.create_task(writer.write(make_block(ID, records[50:])))
     while not path.stat().st_size:  # noqa: ASYNC110 - only the file tells that the thread is at it
         await asyncio.sleep(0)
     task.cancel()
