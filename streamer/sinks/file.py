@@ -112,7 +112,8 @@ class FileWriter(PartWriter):
             self._whole += length + 1
             await self._take(b"\n")
         else:
-            await self._gathering.finish(self._part, partial(self._part.truncate, self._whole))
+            await self._gathering.flush(self._part)
+            await self._lane.complete(partial(self._part.truncate, self._whole))
             self._tell_failure()
 
     async def commit(self) -> None:
@@ -128,7 +129,7 @@ class FileWriter(PartWriter):
         if not self._intact or self._long:
             raise SinkError(f"{self.destination} cannot be made final: its last record is not whole")
         self._over = True
-        await self._gathering.finish(self._part, lambda: None)
+        await self._gathering.flush(self._part)
         self._tell_failure()
         await self._lane.run(partial(self._part.publish, self._whole))
         self.committed = True
@@ -140,11 +141,16 @@ class FileWriter(PartWriter):
             SinkError: the disk did not take it.
         """
         self._over = True
+        if not self._part.is_open:
+            return
         try:
-            await self._gathering.finish(self._part, self._part.close)
-        except OSError as error:
-            self._tell_failure()
-            raise cannot_write(self._part.part, error, KEPT) from error
+            await self._gathering.flush(self._part)
+        finally:
+            try:
+                await self._lane.complete(self._part.close)
+            except OSError as error:
+                self._tell_failure()
+                raise cannot_write(self._part.part, error, KEPT) from error
         self._tell_failure()
 
     async def _take(self, data: bytes) -> None:

@@ -8,11 +8,10 @@ have waiting.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
 from functools import partial
 
 from streamer.sinks.partfile import PartFile
-from streamer.threads import Lane, Threads
+from streamer.threads import Threads
 
 TOGETHER = 2 * 1024 * 1024  # bytes that wait, for all files of a sink, before they are written
 
@@ -33,11 +32,9 @@ class Waiting:
         self._pieces.setdefault(part, []).append(data)
         self.size += len(data)
 
-    def take(self, part: PartFile) -> list[bytes]:
-        """What waited for one file, in order."""
-        pieces = self._pieces.pop(part, [])
-        self.size -= sum(map(len, pieces))
-        return pieces
+    def __contains__(self, part: PartFile) -> bool:
+        """Whether anything waits for a file."""
+        return part in self._pieces
 
     def take_all(self) -> dict[PartFile, list[bytes]]:
         """What waited, in order for each file."""
@@ -56,7 +53,8 @@ class Gathering:
     def __init__(self) -> None:
         self._threads = Threads("streamer-write", 1)
         self._waiting = Waiting()
-        self._under_way: asyncio.Future[None] | None = None  # the last write of what all had waiting
+        self._written: frozenset[PartFile] = frozenset()  # the files of the last write
+        self._write: asyncio.Future[None] | None = None  # and that write, when there was one
 
     async def add(self, part: PartFile, data: bytes) -> None:
         """Take `data`; wait only while too much waits behind a write that is under way.
@@ -65,36 +63,49 @@ class Gathering:
         """
         self._waiting.add(part, data)
         while self._waiting.size >= TOGETHER:
-            if self._under_way is None or self._under_way.done():
-                self._write_all()
+            under_way = self._under_way()
+            if under_way is None:
+                self._begin()
             else:
-                await asyncio.wait([self._under_way])
+                await asyncio.wait([under_way])
 
-    async def finish(self, part: PartFile, call: Callable[[], None]) -> None:
-        """Write what waits for one file and then do `call`, in the thread, and so after all that was given to it."""
-        await self._do(partial(_write_and, part, self._waiting.take(part), call))
+    async def flush(self, part: PartFile) -> None:
+        """Have what was taken for one file written, with all else that waits; to the end even when this is cancelled.
+
+        Afterwards, and until more is added, no thread has to do with the file.
+        """
+        cancelled: asyncio.CancelledError | None = None
+        while True:
+            under_way = self._under_way()
+            if under_way is not None and (part in self._written or part in self._waiting):
+                try:
+                    await asyncio.wait([under_way])
+                except asyncio.CancelledError as error:
+                    cancelled = error
+            elif part in self._waiting:
+                self._begin()
+            else:
+                break
+        if cancelled is not None:
+            raise cancelled
 
     def close(self) -> None:
         """End the thread."""
         self._threads.close()
 
-    def _write_all(self) -> None:
-        """Begin to write what all have waiting, while whoever comes next goes on; `finish` comes after it."""
-        if self._under_way is not None:
-            self._under_way.result()  # a file's failure is no exception, so there is none but by a mistake of ours
-        future = self._threads.submit(partial(_write, self._waiting.take_all()))
-        self._under_way = asyncio.wrap_future(future)
+    def _under_way(self) -> asyncio.Future[None] | None:
+        return None if self._write is None or self._write.done() else self._write
 
-    async def _do(self, call: Callable[[], None]) -> None:
-        await Lane(self._threads).complete(call)
+    def _begin(self) -> None:
+        """Begin to write what all have waiting."""
+        if self._write is not None:
+            self._write.result()  # a file's failure is no exception, so there is none but by a mistake of ours
+        waiting = self._waiting.take_all()
+        self._written = frozenset(waiting)
+        self._write = asyncio.wrap_future(self._threads.submit(partial(_write, waiting)))
 
 
 def _write(waiting: dict[PartFile, list[bytes]]) -> None:
     while waiting:  # emptied on the way, so that others can use the memory
         part, pieces = waiting.popitem()
         part.write(pieces)
-
-
-def _write_and(part: PartFile, pieces: Sequence[bytes], call: Callable[[], None]) -> None:
-    part.write(pieces)
-    call()

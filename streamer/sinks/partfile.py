@@ -120,7 +120,7 @@ class PartFile:
         self._change(methodcaller("truncate", size))
 
     def publish(self, size: int) -> None:
-        """Make the file durable and give it its final name.
+        """Make the file durable, give it its final name and close it.
 
         Args:
             size: bytes that it must have: all that was held and written.
@@ -150,8 +150,14 @@ class PartFile:
                 raise SinkError(f"{self.path} was made by somebody else meanwhile; move it away and run the same again")
             os.rename(self.part.name, self.path.name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
             os.fsync(self._directory)
+            self.close()  # here, for one hop to a thread less
         except OSError as error:
             raise cannot_write(self.path, error, "what is already written is kept") from error
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is there to be closed."""
+        return self._directory >= 0
 
     def close(self) -> None:
         """Close what is open; safe to call at any time."""
