@@ -62,12 +62,13 @@ class Gathering:
         To cancel this loses nothing: what is being written is written to its end, and the rest goes on waiting.
         """
         self._waiting.add(part, data)
-        while self._waiting.size >= TOGETHER:
-            under_way = self._under_way()
-            if under_way is None:
-                self._begin()
-            else:
-                await asyncio.wait([under_way])
+        if self._waiting.size < TOGETHER:
+            return
+        under_way = self._under_way()
+        if under_way is not None:
+            await asyncio.wait([under_way])
+        if self._under_way() is None:  # else another one was quicker, and took these bytes along
+            self._begin()
 
     async def flush(self, part: PartFile) -> None:
         """Have what was taken for one file written, with all else that waits; to the end even when this is cancelled.
