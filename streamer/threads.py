@@ -8,6 +8,7 @@ cancellation through.
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -30,10 +31,17 @@ class Threads:
         self._pool: ThreadPoolExecutor | None = None
 
     def submit(self, call: Callable[[], T]) -> Future[T]:
-        """Have `call` run in one of the threads."""
+        """Have `call` run in one of the threads.
+
+        Raises:
+            OSError: the system lets no more threads be started.
+        """
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._limit, thread_name_prefix=self._name)
-        return self._pool.submit(call)
+        try:
+            return self._pool.submit(call)
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, f"no thread for {self._name}: {error}") from error
 
     def close(self) -> None:
         """End the threads. Every lane has waited for its calls, so they are idle and this takes no time."""

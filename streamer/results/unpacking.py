@@ -14,9 +14,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from streamer.results.encoding import Decoder
-from streamer.threads import Lane, Threads
+from streamer.threads import Threads
 
 _AHEAD = 3  # pieces that may wait for the loop before the thread rests
 _PACKED = 128 * 1024  # bytes of the body that may wait for the thread before reading rests
@@ -31,6 +32,7 @@ async def unpacked(body: AsyncIterator[bytes], decoder: Decoder | None) -> Async
     The iterator raises, each time after all that came whole before:
         TransportError: the compressed data is damaged or was cut.
         ResultsError: it grows out of all proportion.
+        OSError: no thread can be started.
         Exception: what `body` raised.
 
     Example:
@@ -44,7 +46,7 @@ async def unpacked(body: AsyncIterator[bytes], decoder: Decoder | None) -> Async
         yield body
         return
     threads = Threads("streamer-unpack", 1)
-    ahead = _Ahead(body, decoder, Lane(threads))
+    ahead = _Ahead(body, decoder, threads)
     try:
         yield ahead
     finally:
@@ -60,9 +62,9 @@ class _Ahead(AsyncIterator[bytes]):
     The thread takes from `_packed` and adds to `_ready`, and the loop does the opposite, which deques bear.
     """
 
-    def __init__(self, body: AsyncIterator[bytes], decoder: Decoder, lane: Lane) -> None:
+    def __init__(self, body: AsyncIterator[bytes], decoder: Decoder, threads: Threads) -> None:
         self._decoder = decoder
-        self._lane = lane
+        self._threads = threads
         self._loop = asyncio.get_running_loop()
         self._packed: deque[bytes] = deque()
         self._ready: deque[bytes] = deque()
@@ -71,7 +73,7 @@ class _Ahead(AsyncIterator[bytes]):
         self._pieces: Iterator[bytes] = iter(())  # of what was taken
         self._more = False  # the thread rests before the end of these
         self._decoding: asyncio.Future[bool] | None = None  # the thread does not rest
-        self._failure: BaseException | None = None  # of decoding
+        self._failure: BaseException | None = None  # of decoding, or to begin it
         self._room, self._news = asyncio.Event(), asyncio.Event()
         self._closed = False
         self._reading = asyncio.create_task(self._read(body), name="streamer unpack")
@@ -95,12 +97,11 @@ class _Ahead(AsyncIterator[bytes]):
         """Stop reading and decoding; neither goes on after this, however often the waiting is cancelled."""
         self._closed = True
         self._reading.cancel()
-        if self._decoding is not None:
-            await self._lane.settle()
+        working: list[asyncio.Future[Any]] = [self._reading, *([self._decoding] if self._decoding else [])]
         cancelled: asyncio.CancelledError | None = None
-        while not self._reading.done():
+        while not all(work.done() for work in working):
             try:
-                await asyncio.wait([self._reading])
+                await asyncio.wait(working)
             except asyncio.CancelledError as error:
                 cancelled = error
         if cancelled is not None:
@@ -125,8 +126,13 @@ class _Ahead(AsyncIterator[bytes]):
         if self._decoding or self._closed or self._failure or len(self._ready) >= _AHEAD:
             return
         if self._packed or self._more:
-            self._decoding = self._loop.run_in_executor(self._lane, self._decode)
-            self._decoding.add_done_callback(self._rests)
+            try:
+                self._decoding = asyncio.wrap_future(self._threads.submit(self._decode))
+            except OSError as error:
+                self._failure = error
+                self._news.set()
+            else:
+                self._decoding.add_done_callback(self._rests)
 
     def _rests(self, decoding: asyncio.Future[bool]) -> None:
         self._decoding = None

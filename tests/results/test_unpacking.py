@@ -4,12 +4,13 @@ import asyncio
 import gzip
 import random
 import sys
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from streamer.api.errors import ResultsError, TransportError
-from streamer.results.encoding import PIECE, _zstd, decoder
+from streamer.results.encoding import PIECE, Decoder, _zstd, decoder
 from streamer.results.unpacking import unpacked
 from tests.leftovers import nothing_left
 
@@ -219,3 +220,48 @@ async def test_cancelling_again_while_the_body_takes_its_time_to_close() -> None
             task.cancel()
             await asyncio.sleep(0)
         assert task.cancelled()
+
+
+async def test_cancelled_while_the_thread_comes_to_its_end_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cancellation is not forgotten over the error: who was cancelled must not go on."""
+    working, may_end = threading.Event(), threading.Event()
+    feed = Decoder.feed
+
+    def slow(self: Decoder, data: bytes) -> Iterator[bytes]:
+        for number, piece in enumerate(feed(self, data)):
+            if number:
+                working.set()
+                assert may_end.wait(10)
+            yield piece
+
+    async def use() -> None:
+        async with unpacked(Body(PACKED_LONG, len(PACKED_LONG)), decoder("gzip")) as pieces:
+            await anext(pieces)
+            while not working.is_set():  # noqa: ASYNC110 - it is set by a thread
+                await asyncio.sleep(0.001)
+            leaving.set()
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(Decoder, "feed", slow)
+    async with nothing_left():
+        leaving = asyncio.Event()
+        task = asyncio.create_task(use())
+        await leaving.wait()
+        for _ in range(2):
+            task.cancel()
+            for _ in range(9):
+                await asyncio.sleep(0)
+            assert not task.done()
+        may_end.set()
+        await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    async with asyncio.timeout(10):
+        with pytest.raises(OSError, match="no thread for streamer-unpack: can't start new thread"):
+            await collect(Body(PACKED_LONG))
