@@ -65,6 +65,7 @@ class FileSink(Sink):
         """End the sink's threads."""
         self._threads.close()
         self._gathering.close()
+        self._gathering = Gathering()  # for whoever opens it again: with nothing of the files that were
 
 
 class FileWriter(PartWriter):

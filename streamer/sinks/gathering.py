@@ -89,6 +89,8 @@ class Gathering:
                 break
         if cancelled is not None:
             raise cancelled
+        if part in self._written and self._write is not None:
+            self._write.result()  # raises what is no failure of a file, e.g. that memory ran out
 
     def close(self) -> None:
         """End the thread."""
@@ -100,10 +102,14 @@ class Gathering:
     def _begin(self) -> None:
         """Begin to write what all have waiting."""
         if self._write is not None:
-            self._write.result()  # a file's failure is no exception, so there is none but by a mistake of ours
+            self._write.result()  # after what is no failure of a file nobody knows what is written
         waiting = self._waiting.take_all()
         self._written = frozenset(waiting)
-        self._write = asyncio.wrap_future(self._threads.submit(partial(_write, waiting)))
+        try:
+            self._write = asyncio.wrap_future(self._threads.submit(partial(_write, waiting)))
+        except OSError as error:  # no thread can be started
+            for part in waiting:
+                part.failure = part.failure or error
 
 
 def _write(waiting: dict[PartFile, list[bytes]]) -> None:

@@ -285,3 +285,55 @@ async def test_a_file_is_opened_while_another_is_held_up(tmp_path: Path, gate: G
         await first.close()
         await second.close()
         await sink.close()
+
+
+async def test_what_goes_wrong_beside_the_files_is_told_to_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows what was written, so nothing more is, until the sink is opened again."""
+
+    def writev(descriptor: int, pieces: Sequence[bytes]) -> int:
+        raise MemoryError
+
+    blocks = list(map(big_block, NAMES[:2]))
+    async with no_leftovers():
+        sink = FileSink(tmp_path / "{batch_id}.jsonl")
+        writers = [await sink.open(make_batch(name)) for name in NAMES[:2]]
+        with monkeypatch.context() as patch:
+            patch.setattr(partfile, "os", Shim(writev))
+            for writer, block in zip(writers, blocks, strict=True):
+                await writer.write(block)
+            with pytest.raises(MemoryError):
+                await writers[0].commit()
+        for writer in writers:
+            with pytest.raises(MemoryError):
+                await writer.close()
+        await sink.close()
+        for name, block in zip(NAMES[:2], blocks, strict=True):
+            await deliver(sink, name, dict(zip(block.ids, [block.data[:-1]], strict=True)))
+        await sink.close()
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [block.data for block in blocks]
+
+
+async def test_no_thread_can_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that waits is lost to its files, each of which says so, and none gets what comes behind it."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("streamer-write"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    async with writing(tmp_path) as [first, second, third, *_]:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            await second.write(big_block("b", 100))
+            with pytest.raises(SinkError, match=r"can.t start new thread.*run the same again"):
+                await first.write(big_block("a", TOGETHER))
+        block = big_block("c", TOGETHER)
+        await third.write(block)
+        with pytest.raises(SinkError, match=r"can.t start new thread.*run the same again"):
+            await second.commit()
+        await third.commit()
+    assert (tmp_path / "c.jsonl").read_bytes() == block.data
+    assert [(tmp_path / f"{name}.jsonl.part").stat().st_size for name in "ab"] == [0, 0]
