@@ -136,7 +136,9 @@ async def download(
                         blank = 0
                         yield piece
                     if isinstance(framed, Lines):
-                        position.offset = framed.offset + len(framed.data)
+                        # Before the newline, for it may be ours: none came where objects follow each other. One that
+                        # did comes again, and is a blank line.
+                        position.offset = framed.offset + len(framed.data) - 1
         for framed in framer.close():
             for piece in reader.read(framed):
                 yield piece

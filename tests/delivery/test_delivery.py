@@ -340,7 +340,7 @@ def ranged(body: bytes, start: int, *, cut: int | None = None, headers: Mapping[
     return sends(b"HTTP/1.1 " + status + b"\r\n" + head + b"\r\n" + body[start:cut])
 
 
-BOUNDARY = len(b"\n".join(RECORDS[:6])) + 1  # where the seventh record begins
+BOUNDARY = len(b"\n".join(RECORDS[:6]))  # where the sixth record ends
 CUT = BOUNDARY + 30
 
 
@@ -404,9 +404,21 @@ async def test_without_a_strong_validator_no_range_is_asked_for(
     assert "range" not in server.seen[1].headers
 
 
+async def test_records_with_no_newline_between_them_go_on_where_the_next_one_begins(
+    target: FileSink, tmp_path: Path
+) -> None:
+    body = b"".join(RECORDS)
+    begins = len(b"".join(RECORDS[:6]))
+    script = [ranged(body, 0, cut=begins + 30), ranged(body, begins)]
+    report, server = await delivered(script, [target], max_record_bytes=len(RECORDS[-1]) + 20)
+    assert (report.outcome, report.error) == (Outcome.DELIVERED, "")
+    assert final(tmp_path) == WHOLE
+    assert server.seen[1].headers["range"] == f"bytes={begins}-"
+
+
 async def test_a_reject_before_the_cut_is_still_counted_after_going_on_by_range(tmp_path: Path) -> None:
     body = b"\n".join([*RECORDS[:2], b'{"custom_id":', *RECORDS[2:]])
-    begins = len(b"\n".join([*RECORDS[:2], b'{"custom_id":', *RECORDS[2:6]])) + 1
+    begins = len(b"\n".join([*RECORDS[:2], b'{"custom_id":', *RECORDS[2:6]]))
     sink = FileSink(tmp_path / "{batch_id}.jsonl")
     rejects = str(tmp_path / "{batch_id}.rejects.jsonl")
     script = [ranged(body, 0, cut=begins + 5), ranged(body, begins)]
