@@ -62,12 +62,11 @@ class Gathering:
         To cancel this loses nothing: what is being written is written to its end, and the rest goes on waiting.
         """
         self._waiting.add(part, data)
-        if self._waiting.size < TOGETHER:
-            return
         under_way = self._under_way()
-        if under_way is not None:
+        if self._waiting.size >= TOGETHER and under_way is not None:
             await asyncio.wait([under_way])
-        if self._under_way() is None:  # else another one was quicker, and took these bytes along
+        # Whoever is the first to go on takes along what all have waiting.
+        if self._waiting.size >= TOGETHER and self._under_way() is None:
             self._begin()
 
     async def flush(self, part: PartFile) -> None:
