@@ -77,7 +77,7 @@ class Lane(Executor):
         except asyncio.CancelledError:
             if stop is not None:
                 stop()
-            await self.settle()
+            await self._settle()
             raise
 
     async def complete(self, call: Callable[[], T]) -> T:
@@ -87,11 +87,11 @@ class Lane(Executor):
         try:
             await done.wait()
         except asyncio.CancelledError:
-            await self.settle()
+            await self._settle()
             raise
         return future.result()
 
-    async def settle(self) -> None:
+    async def _settle(self) -> None:
         """Wait until no thread works for this lane, however often the waiting is cancelled."""
         future = self._last
         if future is None:

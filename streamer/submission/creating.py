@@ -106,7 +106,6 @@ async def create_batches(
             if one.attempt != at:
                 at, warming = one.attempt, one if one.slice.requests == 1 else None
     finally:
-        await creator.end()
         threads.close()
 
 
@@ -143,10 +142,6 @@ class _Creator:
         self._total = len(wanted)
         self._done = sum(one.state is State.CREATED for one in wanted)
         return wanted
-
-    async def end(self) -> None:
-        """Wait for the thread."""
-        await self._lane.settle()
 
     async def create(self, one: Planned) -> Planned:
         """Create a batch that is not created yet, as far as the ledger knows."""

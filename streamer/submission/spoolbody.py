@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import ExitStack, aclosing
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -76,9 +76,8 @@ class SpoolBody:
         lane = Lane(threads)
         left = self._slice.end - self._slice.start
         try:
-            async with AsyncExitStack() as stack:
+            with ExitStack() as stack:
                 file = await lane.run(partial(self._open, stack))
-                stack.push_async_callback(lane.settle)
                 while left and (data := await lane.run(partial(file.read, min(left, PART_BYTES)))):
                     left -= len(data)
                     yield data
@@ -87,7 +86,7 @@ class SpoolBody:
         finally:
             threads.close()
 
-    def _open(self, stack: AsyncExitStack) -> FileIO:
+    def _open(self, stack: ExitStack) -> FileIO:
         file = FileIO(self._path)
         stack.callback(file.close)  # here: whoever waits for it may be cancelled by now
         file.seek(self._slice.start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,18 @@ async def test_it_can_be_sent_again_and_leaves_no_thread(tmp_path: Path) -> None
     before = threading.active_count()
     assert await sent(body) == await sent(body) == b'{"requests":[{"a":1},{"b":2}]}'
     assert threading.active_count() == before
+
+
+async def test_a_cancellation_while_it_is_let_go_of_is_not_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_bytes(b'{"a":1}\n')
+    parts = SpoolBody(tmp_path / "spool", Slice(0, 8, 1)).parts()
+    assert isinstance(parts, AsyncGenerator)
+    await anext(parts)
+    task = asyncio.create_task(parts.aclose())
+    await asyncio.sleep(0)
+    in_time = task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled() is in_time
 
 
 async def test_how_much_of_it_was_taken_can_be_seen_and_begins_anew_when_it_is_sent_again(tmp_path: Path) -> None:
