@@ -1,21 +1,18 @@
 """Blocking calls in threads that never outlive their caller.
 
 Cancelling a coroutine that waits for a thread does not stop the thread: a file kept growing from 52 to 512 MiB after
-its writer had been cancelled. So every blocking call goes through a `Lane`, which waits for the thread before it lets a
-cancellation through.
+its writer had been cancelled. So whoever has a thread do something waits for it before letting a cancellation through,
+as a `Lane` does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -44,66 +41,48 @@ class Threads:
             raise OSError(errno.EAGAIN, f"no thread for {self._name}: {error}") from error
 
     def close(self) -> None:
-        """End the threads. Every lane has waited for its calls, so they are idle and this takes no time."""
+        """End the threads. Everybody has waited for his calls, so they are idle and this takes no time."""
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
 
 
-class Lane(Executor):
-    """One caller's way into the threads, one call at a time.
-
-    It is an executor, so that `run_in_executor` can be told to use it.
-    """
+class Lane:
+    """A caller's way into the threads, which waits for them."""
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
-        self._last: Future[object] | None = None
-
-    def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Have `call` run in a thread; asyncio calls this, too."""
-        future = self._threads.submit(partial(call, *args, **kwargs))
-        self._last = future  # type: ignore[assignment]  # only waited for, whatever it returns
-        return future
 
     async def run(self, call: Callable[[], T], *, stop: Callable[[], None] | None = None) -> T:
-        """Run `call` in a thread and wait for it, to its end even when cancelled; `stop` then tells it to hurry."""
-        return await self.finish(asyncio.get_running_loop().run_in_executor(self, call), stop=stop)
+        """Run `call` in a thread and wait for it, to its end even when cancelled; `stop` then tells it to hurry.
 
-    async def finish(self, work: Awaitable[T], *, stop: Callable[[], None] | None = None) -> T:
-        """Wait for `work`, a call through this lane, to the end of its thread even when cancelled."""
+        It is not made when this is cancelled before its turn has come.
+        """
+        future = self._threads.submit(call)
         try:
-            return await work
+            return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             if stop is not None:
                 stop()
-            await self._settle()
+            await _end(future)
             raise
 
     async def complete(self, call: Callable[[], T]) -> T:
         """Run `call` as `run` does; it is made even when this is cancelled before its turn has come."""
-        future = self.submit(call)
-        done = _done(future)
-        try:
-            await done.wait()
-        except asyncio.CancelledError:
-            await self._settle()
-            raise
+        future = self._threads.submit(call)
+        await _end(future)
         return future.result()
 
-    async def _settle(self) -> None:
-        """Wait until no thread works for this lane, however often the waiting is cancelled."""
-        future = self._last
-        if future is None:
-            return
-        done = _done(future)
-        while not done.is_set():
-            with suppress(asyncio.CancelledError):  # the caller raises the first one when the thread is done
-                await done.wait()
 
-
-def _done(future: Future[T]) -> asyncio.Event:
-    """Is set, in the running loop, when `future` is done."""
+async def _end(future: Future[T]) -> None:
+    """Wait until no thread works for `future`, however often the waiting is cancelled, and let that through then."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
     future.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set))
-    return done
+    cancelled: asyncio.CancelledError | None = None
+    while not done.is_set():
+        try:
+            await done.wait()
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
