@@ -47,7 +47,8 @@ class Gathering:
 
     What a file did not take is for its own writer to tell (`PartFile.failure`); the others are not concerned. One
     thread, so a file system that hangs under one file holds up all that are written, though not those being opened or
-    made durable, which have other threads. At most twice `TOGETHER` is held, and what each writer came with last.
+    made durable, which have other threads. At most twice `TOGETHER` is held, and the last two blocks of each
+    writer: one that is being written and one behind it.
     """
 
     def __init__(self) -> None:
