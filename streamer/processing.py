@@ -32,7 +32,7 @@ from streamer.step import Step, Work
 from streamer.submission.creating import create_batches
 from streamer.submission.ledger import Planned
 from streamer.submission.settling import STOP, OnUnknown
-from streamer.threads import Lane, Threads
+from streamer.threads import Threads
 from streamer.watching.roster import POLL_INTERVAL
 
 RETRIES = 2  # times that something is sent again, unless told
@@ -138,7 +138,7 @@ async def process(
         threads = Threads("streamer-process", 1)
         stack.callback(threads.close)
         stack.callback(place.close)
-        process = _Process(place, Lane(threads), report, observer, create, deliver)
+        process = _Process(place, threads, report, observer, create, deliver)
         output = await process.in_thread(lambda stop: Output(to))  # better told now than after a day
         stack.callback(output.close)
         chosen = await process.prepare(plan, fields)
@@ -155,14 +155,14 @@ class _Process:
     def __init__(
         self,
         project: Project,
-        lane: Lane,
+        threads: Threads,
         report: ProcessReport,
         observer: ProcessObserver,
         create: Callable[..., AsyncGenerator[Planned, None]],
         deliver: Callable[..., Awaitable[RunReport]],
     ) -> None:
         self._project = project
-        self._lane = lane
+        self._threads = threads
         self._report = report
         self._observer = observer
         self._create = create
@@ -173,7 +173,7 @@ class _Process:
     async def in_thread(self, call: Callable[[Event], T]) -> T:
         """Run a blocking call in the thread; it is given an event that is set when it is to end soon."""
         stop = Event()
-        return await self._lane.run(partial(call, stop), stop=stop.set)
+        return await self._threads.run(partial(call, stop), stop=stop.set)
 
     async def _work(self, step: Step, call: Callable[[Step, Event], T]) -> T:
         """The same for a call that may take a while."""

@@ -20,7 +20,7 @@ from streamer.submission.creating import create_batches
 from streamer.submission.ledger import Planned, State
 from streamer.submission.probe import probe as try_some
 from streamer.submission.settling import STOP, OnUnknown
-from streamer.threads import Lane, Threads
+from streamer.threads import Threads
 
 
 class SubmitObserver:
@@ -102,7 +102,6 @@ async def submit(
         threads = Threads("streamer-submit", 1)
         stack.callback(threads.close)
         stack.callback(place.close)
-        lane = Lane(threads)
         stop = Event()
         plan = partial(
             place.plan,
@@ -116,11 +115,11 @@ async def submit(
         )
         with Step(Work.CHECKING) as step:
             observer.working(step)
-            spool = await lane.run(partial(plan, step=step), stop=stop.set)
+            spool = await threads.run(partial(plan, step=step), stop=stop.set)
         observer.prepared(spool)
-        planned = await lane.run(partial(place.ledger.batches, 1))
+        planned = await threads.run(partial(place.ledger.batches, 1))
         if probe and all(one.state is State.PLANNED for one in planned):
-            await _probe(client, spool, probe, lane, on_fault)
+            await _probe(client, spool, probe, threads, on_fault)
             observer.probed(min(probe, spool.requests))
         creating = create_batches(
             client,
@@ -140,8 +139,10 @@ async def submit(
     return ids
 
 
-async def _probe(client: Client, spool: Spool, samples: int, lane: Lane, on_fault: Callable[[Fault], None]) -> None:
-    faults = await try_some(client, spool.path, spool.requests, samples, lane=lane)
+async def _probe(
+    client: Client, spool: Spool, samples: int, threads: Threads, on_fault: Callable[[Fault], None]
+) -> None:
+    faults = await try_some(client, spool.path, spool.requests, samples, threads=threads)
     for fault in faults:
         on_fault(fault)
     if faults:

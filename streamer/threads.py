@@ -1,8 +1,7 @@
 """Blocking calls in threads that never outlive their caller.
 
 Cancelling a coroutine that waits for a thread does not stop the thread: a file kept growing from 52 to 512 MiB after
-its writer had been cancelled. So whoever has a thread do something waits for it before letting a cancellation through,
-as a `Lane` does.
+its writer had been cancelled. So whoever has a thread do something waits for it before letting a cancellation through.
 """
 
 from __future__ import annotations
@@ -40,25 +39,12 @@ class Threads:
         except RuntimeError as error:
             raise OSError(errno.EAGAIN, f"no thread for {self._name}: {error}") from error
 
-    def close(self) -> None:
-        """End the threads. Everybody has waited for his calls, so they are idle and this takes no time."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
-
-
-class Lane:
-    """A caller's way into the threads, which waits for them."""
-
-    def __init__(self, threads: Threads) -> None:
-        self._threads = threads
-
     async def run(self, call: Callable[[], T], *, stop: Callable[[], None] | None = None) -> T:
         """Run `call` in a thread and wait for it, to its end even when cancelled; `stop` then tells it to hurry.
 
         It is not made when this is cancelled before its turn has come.
         """
-        future = self._threads.submit(call)
+        future = self.submit(call)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -69,9 +55,15 @@ class Lane:
 
     async def complete(self, call: Callable[[], T]) -> T:
         """Run `call` as `run` does; it is made even when this is cancelled before its turn has come."""
-        future = self._threads.submit(call)
+        future = self.submit(call)
         await _end(future)
         return future.result()
+
+    def close(self) -> None:
+        """End the threads. Everybody has waited for his calls, so they are idle and this takes no time."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
 
 
 async def _end(future: Future[T]) -> None:

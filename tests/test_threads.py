@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamer.threads import Lane, Threads
+from streamer.threads import Threads
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def test_a_cancellation_waits_for_the_thread_however_often_it_is_repeated(
         may_end.wait()
         ended.set()
 
-    task = asyncio.create_task(Lane(threads).run(work))
+    task = asyncio.create_task(threads.run(work))
     await until(begun)
     for _ in range(3):
         task.cancel()
@@ -48,7 +48,7 @@ async def test_a_cancellation_tells_the_thread_to_stop(threads: Threads) -> None
         begun.set()
         stopped.wait()
 
-    task = asyncio.create_task(Lane(threads).run(work, stop=stopped.set))
+    task = asyncio.create_task(threads.run(work, stop=stopped.set))
     await until(begun)
     task.cancel()
     await asyncio.wait([task])
@@ -62,16 +62,16 @@ async def test_a_call_that_still_waits_for_its_turn_is_not_made_when_cancelled(t
         begun.set()
         may_end.wait()
 
-    first = asyncio.create_task(Lane(threads).run(work))
+    first = asyncio.create_task(threads.run(work))
     await until(begun)
-    second = asyncio.create_task(Lane(threads).run(made.set))
+    second = asyncio.create_task(threads.run(made.set))
     await asyncio.sleep(0)
     second.cancel()
     await asyncio.wait([second])
     assert second.cancelled()
     may_end.set()
     await first
-    await Lane(threads).run(lambda: None)  # whatever was queued before has had its turn
+    await threads.run(lambda: None)  # whatever was queued before has had its turn
     assert not made.is_set()
 
 
@@ -82,9 +82,9 @@ async def test_a_call_to_be_completed_is_made_even_when_cancelled_before_its_tur
         begun.set()
         may_end.wait()
 
-    first = asyncio.create_task(Lane(threads).run(work))
+    first = asyncio.create_task(threads.run(work))
     await until(begun)
-    second = asyncio.create_task(Lane(threads).complete(made.set))
+    second = asyncio.create_task(threads.complete(made.set))
     for _ in range(3):
         await asyncio.sleep(0.01)
         second.cancel()
@@ -98,8 +98,7 @@ async def test_a_call_to_be_completed_is_made_even_when_cancelled_before_its_tur
 
 
 async def test_what_a_call_returns_and_raises_comes_back(threads: Threads) -> None:
-    lane = Lane(threads)
-    for way in (lane.run, lane.complete):
+    for way in (threads.run, threads.complete):
         assert await way(lambda: 7) == 7
         with pytest.raises(ZeroDivisionError):
             await way(lambda: 1 // 0)
@@ -108,7 +107,7 @@ async def test_what_a_call_returns_and_raises_comes_back(threads: Threads) -> No
 async def test_threads_end_with_close_and_begin_anew_when_needed(threads: Threads) -> None:
     before = threading.active_count()
     for _ in range(2):
-        await Lane(threads).run(lambda: None)
+        await threads.run(lambda: None)
         assert threading.active_count() == before + 1
         threads.close()
         assert threading.active_count() == before

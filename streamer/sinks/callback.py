@@ -17,7 +17,7 @@ from streamer.results.block import Block
 from streamer.results.record import Record
 from streamer.sinks.base import Sink, Writer
 from streamer.sinks.per import Per, check_per, units
-from streamer.threads import Lane, Threads
+from streamer.threads import Threads
 
 YIELD_EVERY = 64  # records: an async function that never waits must not hold up the loop for a whole block
 
@@ -110,7 +110,7 @@ class CallbackSink(Sink):
                     raise self._failed(unit, error) from error
 
     async def _call_in_thread(self, share: list[Any], stopped: threading.Event) -> None:
-        await Lane(self._threads).run(partial(self._call_each, share, stopped), stop=stopped.set)
+        await self._threads.run(partial(self._call_each, share, stopped), stop=stopped.set)
 
     def _call_each(self, share: list[Any], stopped: threading.Event) -> None:
         for unit in share:

@@ -10,7 +10,7 @@ from streamer.results.accounting import Tally
 from streamer.results.block import Block
 from streamer.sinks.base import Sink, Writer
 from streamer.sinks.journal import Journal
-from streamer.threads import Lane, Threads
+from streamer.threads import Threads
 
 
 class CheckpointedSink(Sink):
@@ -36,7 +36,6 @@ class CheckpointedSink(Sink):
         self._name = name
         self._journal = Journal(path)
         self._threads = Threads("streamer-checkpoint", 1)
-        self._lane = Lane(self._threads)
 
     def __repr__(self) -> str:
         return f"CheckpointedSink({self._sink!r}, {str(self._journal.path)!r}, name={self._name!r})"
@@ -48,16 +47,18 @@ class CheckpointedSink(Sink):
             SinkError: the journal is damaged or in use, or the wrapped sink cannot be opened.
         """
         held = Tally()
-        delivered = await self._lane.run(lambda: self._journal.delivered(self._name, batch.id))
+        delivered = await self._threads.run(lambda: self._journal.delivered(self._name, batch.id))
         if delivered is not None:
             held.types.update(delivered)
         else:
-            held.remember(await self._lane.run(lambda: self._journal.acknowledged(self._name, batch.id)))
+            held.remember(await self._threads.run(lambda: self._journal.acknowledged(self._name, batch.id)))
         writer = await self._sink.open(batch)
         if len(writer.held):
             await writer.close()
             raise SinkError(f"{writer.destination} knows itself what it holds; it takes no checkpoint")
-        return CheckpointedWriter(writer, held, batch.id, self._name, self._journal, self._lane, delivered is not None)
+        return CheckpointedWriter(
+            writer, held, batch.id, self._name, self._journal, self._threads, delivered is not None
+        )
 
     async def close(self) -> None:
         """Close the wrapped sink and the journal."""
@@ -65,7 +66,7 @@ class CheckpointedSink(Sink):
             await self._sink.close()
         finally:
             try:
-                await self._lane.run(self._journal.close)
+                await self._threads.run(self._journal.close)
             finally:
                 self._threads.close()
 
@@ -74,7 +75,7 @@ class CheckpointedWriter(Writer):
     """The writer of the wrapped sink, with a journal of what it has acknowledged."""
 
     def __init__(
-        self, writer: Writer, held: Tally, batch_id: str, name: str, journal: Journal, lane: Lane, committed: bool
+        self, writer: Writer, held: Tally, batch_id: str, name: str, journal: Journal, threads: Threads, committed: bool
     ) -> None:
         super().__init__(held)
         self.destination = writer.destination
@@ -83,18 +84,18 @@ class CheckpointedWriter(Writer):
         self._batch_id = batch_id
         self._name = name
         self._journal = journal
-        self._lane = lane
+        self._threads = threads
 
     async def write(self, block: Block) -> None:
         """Have the wrapped sink take the block, then remember that it has."""
         await self._writer.write(block)
         records = list(zip(block.ids, block.types, strict=True))
-        await self._lane.run(lambda: self._journal.acknowledge(self._name, self._batch_id, records))
+        await self._threads.run(lambda: self._journal.acknowledge(self._name, self._batch_id, records))
 
     async def commit(self) -> None:
         """Commit the wrapped writer, then remember that the batch is delivered."""
         await self._writer.commit()
-        await self._lane.run(lambda: self._journal.deliver(self._name, self._batch_id))
+        await self._threads.run(lambda: self._journal.deliver(self._name, self._batch_id))
         self.committed = True
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from streamer.sinks.base import PartWriter, Sink
 from streamer.sinks.gathering import Gathering
 from streamer.sinks.partfile import PartFile
 from streamer.sinks.template import Template
-from streamer.threads import Lane, Threads
+from streamer.threads import Threads
 
 KEPT = "what is already written is kept"
 THREADS = 4  # that open files and make them durable, at once for all of a sink: more would not make a disk faster
@@ -53,13 +53,12 @@ class FileSink(Sink):
             SinkError: the file cannot be used, is being written by another process, or holds what is not records.
         """
         part = PartFile(self._template.path(batch.id))
-        lane = Lane(self._threads)
         try:
-            await lane.run(part.open, stop=part.stop)
+            await self._threads.run(part.open, stop=part.stop)
         except BaseException:
             part.close()
             raise
-        return FileWriter(part, lane, self._gathering)
+        return FileWriter(part, self._threads, self._gathering)
 
     async def close(self) -> None:
         """End the sink's threads."""
@@ -69,14 +68,14 @@ class FileSink(Sink):
 
 
 class FileWriter(PartWriter):
-    """The file of one batch, being written: by `gathering`, and made durable in `lane`."""
+    """The file of one batch, being written: by `gathering`, and made durable in `threads`."""
 
-    def __init__(self, part: PartFile, lane: Lane, gathering: Gathering) -> None:
+    def __init__(self, part: PartFile, threads: Threads, gathering: Gathering) -> None:
         super().__init__(part.tally)
         self.destination = str(part.path)
         self.committed = part.committed
         self._part = part
-        self._lane = lane
+        self._threads = threads
         self._gathering = gathering
         self._whole = part.size  # bytes of whole records: held, and taken since; what the file must have in the end
         self._long = 0  # bytes of the long record under way
@@ -114,7 +113,7 @@ class FileWriter(PartWriter):
             await self._take(b"\n")
         else:
             await self._gathering.flush(self._part)
-            await self._lane.complete(partial(self._part.truncate, self._whole))
+            await self._threads.complete(partial(self._part.truncate, self._whole))
             self._tell_failure()
 
     async def commit(self) -> None:
@@ -132,7 +131,7 @@ class FileWriter(PartWriter):
         self._over = True
         await self._gathering.flush(self._part)
         self._tell_failure()
-        await self._lane.run(partial(self._part.publish, self._whole))
+        await self._threads.run(partial(self._part.publish, self._whole))
         self.committed = True
 
     async def close(self) -> None:
@@ -148,7 +147,7 @@ class FileWriter(PartWriter):
             await self._gathering.flush(self._part)
         finally:
             try:
-                await self._lane.complete(self._part.close)
+                await self._threads.complete(self._part.close)
             except OSError as error:
                 self._tell_failure()
                 raise cannot_write(self._part.part, error, KEPT) from error

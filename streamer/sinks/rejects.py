@@ -20,7 +20,7 @@ from streamer.disk.directories import make_directories
 from streamer.disk.failures import cannot_use, cannot_write
 from streamer.results.block import Reject
 from streamer.sinks.template import Template
-from streamer.threads import Lane, Threads
+from streamer.threads import Threads
 
 PIECE = 3 << 16  # bytes encoded at once; a multiple of 3, so that the pieces of base64 make one
 
@@ -38,12 +38,11 @@ class RejectFile:
         self._batch_id = batch_id
         self._file: BinaryIO | None = None
         self._threads = Threads("streamer-rejects", 1)
-        self._lane = Lane(self._threads)
 
     async def begin_pass(self) -> None:
         """The results are about to come from the first record again."""
         if self._file is not None:
-            await self._lane.run(self._file.close)
+            await self._threads.run(self._file.close)
             self._file = None
 
     async def add(self, reject: Reject) -> None:
@@ -53,7 +52,7 @@ class RejectFile:
             SinkError: the file cannot be written.
         """
         if self.path is not None:
-            await self._lane.run(lambda: self._write(reject))
+            await self._threads.run(lambda: self._write(reject))
 
     async def discard(self) -> None:
         """The batch is complete: what an earlier run could not decode has come whole.
@@ -63,7 +62,7 @@ class RejectFile:
         """
         if self.path is not None and self.path.is_file():
             try:
-                await self._lane.run(self.path.unlink)
+                await self._threads.run(self.path.unlink)
             except OSError as error:
                 raise cannot_use(self.path, error) from error
 

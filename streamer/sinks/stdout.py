@@ -16,7 +16,7 @@ from streamer.api.types import Batch
 from streamer.results.accounting import Tally
 from streamer.results.block import Block
 from streamer.sinks.base import PartWriter, Sink
-from streamer.threads import Lane, Threads
+from streamer.threads import Threads
 
 PATIENCE = 0.1  # seconds after which a thread that waits for a slow reader looks whether it should stop
 GRACE = 0.5  # seconds that a slow reader is given to take the rest of a record when we stop
@@ -49,7 +49,7 @@ class StdoutSink(Sink):
             SinkError: standard output is closed.
         """
         self._pipe.check()
-        return StdoutWriter(self._pipe, Lane(self._threads))
+        return StdoutWriter(self._pipe, self._threads)
 
     async def close(self) -> None:
         """End the sink's thread; the descriptor stays open, it is not ours."""
@@ -61,10 +61,10 @@ class StdoutWriter(PartWriter):
 
     destination = "standard output"
 
-    def __init__(self, pipe: Pipe, lane: Lane) -> None:
+    def __init__(self, pipe: Pipe, threads: Threads) -> None:
         super().__init__(Tally())
         self._pipe = pipe
-        self._lane = lane
+        self._threads = threads
         self._long: IO[bytes] | None = None  # the long record under way
 
     async def write(self, block: Block) -> None:
@@ -77,7 +77,7 @@ class StdoutWriter(PartWriter):
 
     async def write_part(self, part: bytes) -> None:
         """Put the next bytes of a long record aside."""
-        await self._lane.run(partial(self._put_aside, part))
+        await self._threads.run(partial(self._put_aside, part))
 
     async def end_parts(self, *, keep: bool) -> None:
         """Write the long record, or forget it."""
@@ -96,7 +96,7 @@ class StdoutWriter(PartWriter):
 
     async def _run(self, pour: Callable[[threading.Event], None]) -> None:
         stopped = threading.Event()
-        await self._lane.run(partial(pour, stopped), stop=stopped.set)
+        await self._threads.run(partial(pour, stopped), stop=stopped.set)
 
     def _put_aside(self, data: bytes) -> None:
         try:

@@ -35,7 +35,7 @@ from streamer.submission.refusal import QUEUE_PATIENCE, TOLD_EVERY, passes, paus
 from streamer.submission.settlement import there_before
 from streamer.submission.settling import STOP, OnUnknown, settle
 from streamer.submission.spoolbody import SpoolBody
-from streamer.threads import Lane, Threads
+from streamer.threads import Threads
 from streamer.watching.watch import watch
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ async def create_batches(
     creator = _Creator(
         client,
         ledger,
-        Lane(threads),
+        threads,
         on_unknown=on_unknown,
         working=working,
         clock=clock or SystemClock(),
@@ -116,7 +116,7 @@ class _Creator:
         self,
         client: Client,
         ledger: Ledger,
-        lane: Lane,
+        threads: Threads,
         *,
         on_unknown: OnUnknown,
         working: Callable[[Step], None],
@@ -125,7 +125,7 @@ class _Creator:
     ) -> None:
         self._client = client
         self._ledger = ledger
-        self._lane = lane
+        self._threads = threads
         self._on_unknown = on_unknown
         self._working = working
         self._clock = clock
@@ -136,7 +136,7 @@ class _Creator:
 
     async def begin(self, attempt: int | None) -> list[Planned]:
         """Read the ledger; the batches that are wanted."""
-        every = await self._lane.run(self._ledger.batches)
+        every = await self._threads.run(self._ledger.batches)
         self._known = {one.batch_id for one in every if one.batch_id is not None}
         wanted = [one for one in every if attempt is None or one.attempt == attempt]
         self._total = len(wanted)
@@ -187,7 +187,7 @@ class _Creator:
             except OutcomeUnknownError:
                 raise
             except StreamerError as error:
-                await self._lane.run(partial(self._ledger.withdraw, one.number))
+                await self._threads.run(partial(self._ledger.withdraw, one.number))
                 if isinstance(error, (AuthenticationError, ConfigurationError)):
                     raise
                 if not passes(error) or not await room.wait(error):
@@ -199,7 +199,7 @@ class _Creator:
         one = msgspec.structs.replace(one, state=State.INTENDED, intended_at=at)
         newest = await self._newest() if self._lists else None
         since, before = (None, []) if newest is None else there_before(newest, one)
-        await self._lane.run(partial(self._ledger.intend, one.number, at, since, before))
+        await self._threads.run(partial(self._ledger.intend, one.number, at, since, before))
         return msgspec.structs.replace(one, since=since, before=tuple(before))
 
     async def _newest(self) -> BatchPage | None:
@@ -213,7 +213,7 @@ class _Creator:
             return None
 
     async def _created(self, one: Planned, batch_id: str) -> Planned:
-        await self._lane.run(partial(self._ledger.created, one.number, batch_id))
+        await self._threads.run(partial(self._ledger.created, one.number, batch_id))
         self._known.add(batch_id)
         self._done += 1
         extra = {"action": "created", "batch_id": batch_id}
@@ -231,11 +231,11 @@ class _Creator:
                 self._known,
                 on_unknown=self._on_unknown,
                 clock=self._clock,
-                lane=self._lane,
+                threads=self._threads,
             )
         )
         if batch_id is None:
-            await self._lane.run(partial(self._ledger.withdraw, one.number))
+            await self._threads.run(partial(self._ledger.withdraw, one.number))
         return batch_id
 
     async def _answered(self, question: Awaitable[T]) -> T:

@@ -13,7 +13,7 @@ from streamer.api.client import Client
 from streamer.api.errors import ApiError, AuthenticationError, StreamerError, SubmissionError
 from streamer.requests import Fault, read_spool
 from streamer.submission.refusal import is_spend_limit
-from streamer.threads import Lane
+from streamer.threads import Threads
 
 SIMULTANEOUS = 4  # messages under way at once: each may take minutes
 NOT_THE_PARAMS = (408, 409, 429)  # statuses below 500 that say nothing about the request
@@ -31,7 +31,7 @@ class _Params(msgspec.Struct):
     params: msgspec.Raw
 
 
-async def probe(client: Client, spool: Path, requests: int, samples: int, *, lane: Lane) -> list[Fault]:
+async def probe(client: Client, spool: Path, requests: int, samples: int, *, threads: Threads) -> list[Fault]:
     """What the API refuses of some requests, in their order; none when it answers all of them.
 
     Args:
@@ -39,14 +39,14 @@ async def probe(client: Client, spool: Path, requests: int, samples: int, *, lan
         spool: the requests.
         requests: how many it has.
         samples: how many of them to try, evenly spread; all when it has no more.
-        lane: the thread that reads the spool.
+        threads: the thread that reads the spool.
 
     Raises:
         SubmissionError: the API does not answer some of them for a reason that is not theirs.
         AuthenticationError: the key is refused.
     """
     slots = asyncio.Semaphore(SIMULTANEOUS)
-    chosen = await lane.run(lambda: list(_chosen(spool, spread(requests, samples))))
+    chosen = await threads.run(lambda: list(_chosen(spool, spread(requests, samples))))
 
     async def ask(sample: Sample) -> Fault | StreamerError | None:
         async with slots:

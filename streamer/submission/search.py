@@ -16,14 +16,14 @@ from streamer.results.download import Position, download
 from streamer.results.framing import MAX_RECORD_BYTES
 from streamer.submission.ledger import Planned
 from streamer.submission.settlement import Proof, can_be, earliest, may_be
-from streamer.threads import Lane
+from streamer.threads import Threads
 
 # Seconds before each look: a batch may take a while to be listed, as it may to be found (anthropic-sdk-python#1432).
 PAUSES = (0.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 
 async def search(
-    client: Client, intent: Planned, spool: Path, known: Collection[str], *, clock: Clock, lane: Lane
+    client: Client, intent: Planned, spool: Path, known: Collection[str], *, clock: Clock, threads: Threads
 ) -> list[Batch]:
     """The batches that may be the one of `intent`: none after a minute of looking, the one, or several.
 
@@ -33,7 +33,7 @@ async def search(
         spool: the file with its requests.
         known: ids of the batches that the ledger knows.
         clock: what is waited by.
-        lane: the thread that reads the spool.
+        threads: the thread that reads the spool.
 
     Raises:
         SubmissionError: the spool cannot be read.
@@ -51,7 +51,7 @@ async def search(
             if not can_be(batch, intent, known) or proofs.get(batch.id, Proof.NONE) is not Proof.NONE:
                 continue
             if batch.ended and custom_ids is None:
-                custom_ids = await lane.run(lambda: _custom_ids(intent, spool))
+                custom_ids = await threads.run(lambda: _custom_ids(intent, spool))
             listed[batch.id] = batch
             proofs[batch.id] = await _proof(client, batch, custom_ids or set())
         if found := may_be(proofs):

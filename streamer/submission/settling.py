@@ -19,7 +19,7 @@ from streamer.api.errors import (
 from streamer.submission.ledger import Planned
 from streamer.submission.search import search
 from streamer.submission.settlement import in_time
-from streamer.threads import Lane
+from streamer.threads import Threads
 
 log = logging.getLogger("streamer.submission")
 
@@ -60,7 +60,7 @@ async def settle(
     *,
     on_unknown: OnUnknown,
     clock: Clock,
-    lane: Lane,
+    threads: Threads,
 ) -> str | None:
     """The id of the batch that an intent made; None when it made none and may be sent again.
 
@@ -71,7 +71,7 @@ async def settle(
         known: ids of the batches that the ledger knows.
         on_unknown: what to do when the list does not tell.
         clock: what is waited by.
-        lane: the thread that reads the spool.
+        threads: the thread that reads the spool.
 
     Raises:
         SubmissionError: it cannot be told, and nobody says what to do.
@@ -80,7 +80,7 @@ async def settle(
         StreamerError: the API does not answer, so that it cannot be told now.
     """
     try:
-        found = await search(client, intent, spool, known, clock=clock, lane=lane)
+        found = await search(client, intent, spool, known, clock=clock, threads=threads)
     except AuthenticationError:
         raise
     except ApiError as error:

@@ -13,7 +13,7 @@ from streamer.api.body import PART_BYTES
 from streamer.api.errors import SubmissionError
 from streamer.requests.slices import Slice
 from streamer.step import Step, Work
-from streamer.threads import Lane, Threads
+from streamer.threads import Threads
 
 HEAD = b'{"requests":['
 TAIL = b"]}"
@@ -73,12 +73,11 @@ class SpoolBody:
 
     async def _lines(self) -> AsyncGenerator[bytes, None]:
         threads = Threads("streamer-spool", 1)
-        lane = Lane(threads)
         left = self._slice.end - self._slice.start
         try:
             with ExitStack() as stack:
-                file = await lane.run(partial(self._open, stack))
-                while left and (data := await lane.run(partial(file.read, min(left, PART_BYTES)))):
+                file = await threads.run(partial(self._open, stack))
+                while left and (data := await threads.run(partial(file.read, min(left, PART_BYTES)))):
                     left -= len(data)
                     yield data
         except OSError as error:

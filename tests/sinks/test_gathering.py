@@ -147,7 +147,7 @@ async def test_nothing_is_written_before_enough_waits_and_then_everything(tmp_pa
         for number, (writer, block) in enumerate(zip(writers, blocks, strict=False)):
             assert [path.stat().st_size for path in sorted(tmp_path.iterdir())] == [0] * 5, number
             await writer.write(block)
-        await writers[4].commit()  # which comes after it
+        await writers[3].close()  # whose bytes are among them
         assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [*(block.data for block in blocks), b""]
 
 
