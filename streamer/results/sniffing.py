@@ -4,7 +4,7 @@ A parse looks at every byte of a record to tell two words at its beginning, and 
 ids and types are wanted, each line is held against the shape in which the API writes every record; one that differs in
 a single character is not guessed at, and the whole block is parsed instead.
 
-What this cannot see is damage between a record's first bytes and its last: such a record is passed on as it is.
+What this cannot see is damage between a record's first bytes and its last three: such a record is passed on as it is.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KNOWN = re.compile(
     '(succeeded(?=","message":{")|errored(?=","error":{")|canceled(?="}}\n)|expired(?="}}\n))'
 )
 _beginning = itemgetter(slice(_LONGEST))
-_last = itemgetter(-2)  # the last byte is the newline
+_last, _before = itemgetter(-2), itemgetter(-3)  # the last byte is the newline
 _BRACE = {ord("}")}
 
 
@@ -46,9 +46,9 @@ def sniff(data: bytes) -> tuple[list[str], list[HeadResult]] | None:
     """
     lines = [data] if data.find(b"\n") == len(data) - 1 else BytesIO(data).readlines()
     try:
-        if not data.endswith(b"\n") or set(map(_last, lines)) != _BRACE:
+        if not data.endswith(b"\n") or set(map(_last, lines)) != _BRACE or set(map(_before, lines)) != _BRACE:
             return None
-    except IndexError:  # a blank line
+    except IndexError:  # a line too short for that
         return None
     # Latin-1 maps each byte to one character, whatever it is; what is taken of it is ASCII.
     beginnings = "\n" + b"\n".join(map(_beginning, lines)).decode("latin-1")

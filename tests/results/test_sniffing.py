@@ -81,6 +81,7 @@ def test_what_is_sniffed_is_what_a_parse_finds(data: bytes) -> None:
         b'{"custom_id":"a","result":{"type":"paused"}}\n',  # a type of the future
         b'{"custom_id":"a","result":{"type":"succeeded"}}\n',  # a type without what it brings
         b'{"custom_id":"a","result":{"type":"expired","more":1}}\n',  # more than it has today
+        b'{"custom_id":"a","result":{"type":"succeeded","message":{"content":[]}\n',  # cut by two bytes
         b'{"custom_id":"a","result":{"type":"expired"}}\r\n',
         b' {"custom_id":"a","result":{"type":"expired"}}\n',
         b'{"custom_id":"a","result":{"type":"succeeded","message":{"content":[{"te\n',  # cut
