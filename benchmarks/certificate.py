@@ -1,17 +1,16 @@
-"""A certificate for 127.0.0.1 of our own making, for HTTPS; by the openssl command, which needs no package."""
+"""A certificate for 127.0.0.1 of an authority of our own, for HTTPS."""
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
+
+import trustme
 
 
 def make(directory: Path) -> tuple[Path, Path]:
-    """Write a certificate that vouches for itself, and the same with its key; returns the paths of both."""
-    certificate, key, both = (directory / name for name in ("authority.pem", "key.pem", "server.pem"))
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "30", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    command += ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    both.write_text(certificate.read_text() + key.read_text())
-    return certificate, both
+    """Write the authority's certificate, and a server's with its key; returns the paths of both."""
+    authority, server = directory / "authority.pem", directory / "server.pem"
+    ours = trustme.CA()
+    ours.cert_pem.write_to_path(str(authority))
+    ours.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(server))
+    return authority, server

@@ -163,10 +163,6 @@ def peak_mb(emulator: RunningEmulator) -> float:
     return int(line.split()[1]) / 1000
 
 
-needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
-
-
-@needs_proc
 def test_results_of_any_size_need_no_memory() -> None:
     with running(fill_ended=1, records=20_000, record_bytes=20_000, huge_bytes=100_000_000) as emulator:
         path = f"{BATCHES}/{batches(emulator)['data'][0]['id']}/results"
@@ -183,7 +179,6 @@ def test_results_of_any_size_need_no_memory() -> None:
         assert peak_mb(emulator) < 80
 
 
-@needs_proc
 def test_a_large_create_needs_no_memory() -> None:
     content = "x" * 5000
 

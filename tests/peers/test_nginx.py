@@ -12,7 +12,9 @@ from tests.cli.command import Started
 from tests.peers.nginx import NGINX, Nginx
 from tests.scale.scenarios import static_file
 
-pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed (Debian: apt install nginx-light)")
+pytestmark = pytest.mark.skipif(
+    NGINX is None, reason="no Python package brings nginx (Debian: apt install nginx-light)"
+)
 
 BATCH = "msgbatch_static"
 

@@ -230,9 +230,13 @@ async def test_a_failed_fsync_commits_nothing_and_trusts_nothing(
     assert (tmp_path / FINAL).read_bytes() == as_lines(records)
 
 
+# A file system of one's own needs no rights, but a kernel and a container that let a user have one.
+OWN_MOUNTS = ("unshare", "--map-root-user", "--mount")
+
+
 @pytest.mark.skipif(
-    subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0,
-    reason="a small file system cannot be mounted here: that takes root, or a container that may",
+    subprocess.run([*OWN_MOUNTS, "true"], capture_output=True, check=False).returncode != 0,
+    reason="a small disk cannot be mounted here: allow user namespaces; a limit on the size of files is tried anyway",
 )
 def test_a_disk_that_fills_up_keeps_what_it_took(tmp_path: Path) -> None:
     """On a file system of 256 KiB; then the file is brought to one with room."""
@@ -249,7 +253,7 @@ def test_a_disk_that_fills_up_keeps_what_it_took(tmp_path: Path) -> None:
     small, roomy = tmp_path / "small", tmp_path / "roomy"
     small.mkdir()
     roomy.mkdir()
-    *full, last = in_process(script, small, roomy, prefix=("unshare", "--mount"))
+    *full, last = in_process(script, small, roomy, prefix=OWN_MOUNTS)
     assert len(full) == 2
     for line in full:
         assert "No space left on device (ENOSPC); 0 bytes are free on its filesystem" in line
