@@ -16,63 +16,68 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamer.answers.resubmission import Resubmission as Resubmission
-    from streamer.api import ApiError as ApiError
-    from streamer.api import AuthenticationError as AuthenticationError
-    from streamer.api import Batch as Batch
-    from streamer.api import BatchPage as BatchPage
-    from streamer.api import Client as Client
-    from streamer.api import ConfigurationError as ConfigurationError
-    from streamer.api import DeletedBatch as DeletedBatch
-    from streamer.api import IncompleteError as IncompleteError
-    from streamer.api import NotFoundError as NotFoundError
-    from streamer.api import NotResultsError as NotResultsError
-    from streamer.api import OutcomeUnknownError as OutcomeUnknownError
-    from streamer.api import RateLimitError as RateLimitError
-    from streamer.api import RecordError as RecordError
-    from streamer.api import RequestCounts as RequestCounts
-    from streamer.api import ResultsError as ResultsError
-    from streamer.api import RetryPolicy as RetryPolicy
-    from streamer.api import SinkError as SinkError
-    from streamer.api import StreamerError as StreamerError
-    from streamer.api import SubmissionError as SubmissionError
-    from streamer.api import Timeouts as Timeouts
-    from streamer.api import TransportError as TransportError
-    from streamer.api import UntrustedHostError as UntrustedHostError
-    from streamer.pipeline import run as run
+    from streamer.api.client import Client as Client
+    from streamer.api.options import ClientOptions as ClientOptions
+    from streamer.api.retry import RetryPolicy as RetryPolicy
+    from streamer.api.transport import Timeouts as Timeouts
+    from streamer.api.types import Batch as Batch
+    from streamer.api.types import BatchPage as BatchPage
+    from streamer.api.types import DeletedBatch as DeletedBatch
+    from streamer.api.types import RequestCounts as RequestCounts
+    from streamer.errors import ApiError as ApiError
+    from streamer.errors import AuthenticationError as AuthenticationError
+    from streamer.errors import ConfigurationError as ConfigurationError
+    from streamer.errors import IncompleteError as IncompleteError
+    from streamer.errors import InUseError as InUseError
+    from streamer.errors import NotFoundError as NotFoundError
+    from streamer.errors import NotResultsError as NotResultsError
+    from streamer.errors import OutcomeUnknownError as OutcomeUnknownError
+    from streamer.errors import RateLimitError as RateLimitError
+    from streamer.errors import RecordError as RecordError
+    from streamer.errors import ResultsError as ResultsError
+    from streamer.errors import SinkError as SinkError
+    from streamer.errors import StorageError as StorageError
+    from streamer.errors import StreamerError as StreamerError
+    from streamer.errors import SubmissionError as SubmissionError
+    from streamer.errors import TransportError as TransportError
+    from streamer.errors import UntrustedHostError as UntrustedHostError
+    from streamer.observer import Observer as Observer
+    from streamer.observer import ProcessObserver as ProcessObserver
+    from streamer.observer import SubmitObserver as SubmitObserver
     from streamer.pricing import Cost as Cost
     from streamer.pricing import CostLine as CostLine
     from streamer.pricing import Prices as Prices
-    from streamer.processing import process as process
-    from streamer.records import Records as Records
-    from streamer.records import stream as stream
+    from streamer.progress import Progress as Progress
+    from streamer.progress import Work as Work
+    from streamer.project.options import ProcessOptions as ProcessOptions
+    from streamer.project.options import SubmitOptions as SubmitOptions
+    from streamer.project.process import process as process
+    from streamer.project.submit import submit as submit
     from streamer.report import BatchReport as BatchReport
-    from streamer.report import Observer as Observer
     from streamer.report import Outcome as Outcome
-    from streamer.report import ProcessObserver as ProcessObserver
     from streamer.report import ProcessReport as ProcessReport
     from streamer.report import RunReport as RunReport
-    from streamer.requests import Fault as Fault
-    from streamer.requests import FaultsError as FaultsError
-    from streamer.requests import Spool as Spool
+    from streamer.requests.problems import InvalidRequestsError as InvalidRequestsError
+    from streamer.requests.problems import Problem as Problem
+    from streamer.requests.spool import Spool as Spool
     from streamer.results.accounting import Tally as Tally
     from streamer.results.accounting import Tokens as Tokens
     from streamer.results.block import Block as Block
     from streamer.results.record import Record as Record
-    from streamer.sinks import CallbackSink as CallbackSink
-    from streamer.sinks import CheckpointedSink as CheckpointedSink
-    from streamer.sinks import FileSink as FileSink
-    from streamer.sinks import PartWriter as PartWriter
-    from streamer.sinks import QueueSink as QueueSink
-    from streamer.sinks import Sink as Sink
-    from streamer.sinks import StdoutSink as StdoutSink
-    from streamer.sinks import Writer as Writer
-    from streamer.sinks import sink_for as sink_for
-    from streamer.step import Step as Step
-    from streamer.step import Work as Work
-    from streamer.submission.ledger import Planned as Planned
+    from streamer.runs.options import RunOptions as RunOptions
+    from streamer.runs.run import run as run
+    from streamer.runs.stream import Records as Records
+    from streamer.runs.stream import stream as stream
+    from streamer.sinks.base import PartWriter as PartWriter
+    from streamer.sinks.base import Sink as Sink
+    from streamer.sinks.base import Writer as Writer
+    from streamer.sinks.callback import CallbackSink as CallbackSink
+    from streamer.sinks.checkpoint import CheckpointedSink as CheckpointedSink
+    from streamer.sinks.file import FileSink as FileSink
+    from streamer.sinks.queue import QueueSink as QueueSink
+    from streamer.sinks.stdout import StdoutSink as StdoutSink
+    from streamer.sinks.targets import sink_for as sink_for
     from streamer.submission.settling import Unsettled as Unsettled
-    from streamer.submitting import SubmitObserver as SubmitObserver
-    from streamer.submitting import submit as submit
     from streamer.watching.roster import Ended as Ended
     from streamer.watching.roster import Lost as Lost
 
@@ -80,54 +85,93 @@ getLogger("streamer").addHandler(NullHandler())
 
 _HOMES = {
     "streamer.answers.resubmission": ("Resubmission",),
-    "streamer.pipeline": ("run",),
-    "streamer.pricing": ("Cost", "CostLine", "Prices"),
-    "streamer.processing": ("process",),
-    "streamer.records": ("Records", "stream"),
-    "streamer.report": ("BatchReport", "Observer", "Outcome", "ProcessObserver", "ProcessReport", "RunReport"),
-    "streamer.requests": ("Fault", "FaultsError", "Spool"),
-    "streamer.results.accounting": ("Tally", "Tokens"),
-    "streamer.results.block": ("Block",),
-    "streamer.results.record": ("Record",),
-    "streamer.sinks": (
-        "CallbackSink",
-        "CheckpointedSink",
-        "FileSink",
-        "PartWriter",
-        "QueueSink",
-        "Sink",
-        "StdoutSink",
-        "Writer",
-        "sink_for",
-    ),
-    "streamer.step": ("Step", "Work"),
-    "streamer.submission.ledger": ("Planned",),
-    "streamer.submission.settling": ("Unsettled",),
-    "streamer.submitting": ("SubmitObserver", "submit"),
-    "streamer.watching.roster": ("Ended", "Lost"),
-    "streamer.api": (
-        "ApiError",
-        "AuthenticationError",
+    "streamer.api.client": ("Client",),
+    "streamer.api.retry": ("RetryPolicy",),
+    "streamer.api.transport": ("Timeouts",),
+    "streamer.api.types": (
         "Batch",
         "BatchPage",
-        "Client",
-        "ConfigurationError",
         "DeletedBatch",
+        "RequestCounts",
+    ),
+    "streamer.errors": (
+        "ApiError",
+        "AuthenticationError",
+        "ConfigurationError",
         "IncompleteError",
+        "InUseError",
         "NotFoundError",
         "NotResultsError",
         "OutcomeUnknownError",
         "RateLimitError",
         "RecordError",
-        "RequestCounts",
         "ResultsError",
-        "RetryPolicy",
         "SinkError",
+        "StorageError",
         "StreamerError",
         "SubmissionError",
-        "Timeouts",
         "TransportError",
         "UntrustedHostError",
+    ),
+    "streamer.observer": (
+        "Observer",
+        "ProcessObserver",
+        "SubmitObserver",
+    ),
+    "streamer.api.options": ("ClientOptions",),
+    "streamer.project.options": (
+        "ProcessOptions",
+        "SubmitOptions",
+    ),
+    "streamer.runs.options": ("RunOptions",),
+    "streamer.pricing": (
+        "Cost",
+        "CostLine",
+        "Prices",
+    ),
+    "streamer.progress": (
+        "Progress",
+        "Work",
+    ),
+    "streamer.project.process": ("process",),
+    "streamer.project.submit": ("submit",),
+    "streamer.report": (
+        "BatchReport",
+        "Outcome",
+        "ProcessReport",
+        "RunReport",
+    ),
+    "streamer.requests.problems": (
+        "InvalidRequestsError",
+        "Problem",
+    ),
+    "streamer.requests.spool": ("Spool",),
+    "streamer.results.accounting": (
+        "Tally",
+        "Tokens",
+    ),
+    "streamer.results.block": ("Block",),
+    "streamer.results.record": ("Record",),
+    "streamer.runs.run": ("run",),
+    "streamer.runs.stream": (
+        "Records",
+        "stream",
+    ),
+    "streamer.sinks.base": (
+        "PartWriter",
+        "Sink",
+        "Writer",
+    ),
+    "streamer.sinks.callback": ("CallbackSink",),
+    "streamer.sinks.checkpoint": ("CheckpointedSink",),
+    "streamer.sinks.file": ("FileSink",),
+    "streamer.sinks.queue": ("QueueSink",),
+    "streamer.sinks.stdout": ("StdoutSink",),
+    "streamer.sinks.targets": ("sink_for",),
+    "streamer.submission.settling": ("Unsettled",),
+    "streamer.watching.roster": (
+        "Ended",
+        "Lost",
     ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -144,4 +188,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return list(__all__)

@@ -17,7 +17,7 @@ from typing import Self
 
 import msgspec
 
-from streamer.api.errors import ConfigurationError
+from streamer.errors import ConfigurationError
 from streamer.results.accounting import Tokens
 
 MILLION = -6  # the power of ten by which a price per million is brought down to one

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from streamer.api.errors import SubmissionError
-from streamer.api.types import Batch
 from streamer.results.accounting import Tokens
-from streamer.step import Step
-
-if TYPE_CHECKING:
-    from streamer.answers.resubmission import Resubmission
-    from streamer.requests import Spool
 
 
 class Outcome(StrEnum):
@@ -93,19 +85,6 @@ class RunReport(msgspec.Struct, kw_only=True):
         return total
 
 
-class Observer:
-    """What a run tells while it runs; override what you want to hear. Calls come from the event loop: return fast."""
-
-    def polled(self, batch: Batch) -> None:
-        """`batch` was asked for and stands as it says."""
-
-    def started(self, batch: Batch, report: BatchReport) -> None:
-        """The records of `batch` begin to stream; `report` is live from now on."""
-
-    def finished(self, report: BatchReport) -> None:
-        """This batch is done with, one way or the other."""
-
-
 class ProcessReport(msgspec.Struct, kw_only=True):
     """What became of the requests."""
 
@@ -130,19 +109,3 @@ class ProcessReport(msgspec.Struct, kw_only=True):
     def complete(self) -> bool:
         """Whether every request has its answer, and none that might be better if it were sent again."""
         return not (self.missing or self.unknown or self.retryable)
-
-
-class ProcessObserver(Observer):
-    """What `process` tells besides; override what you want to hear."""
-
-    def working(self, step: Step) -> None:
-        """Work begins that may take a while; `step` is live from now on."""
-
-    def prepared(self, spool: Spool) -> None:
-        """The request files are checked; nothing was sent in this run so far."""
-
-    def held_up(self, error: SubmissionError) -> None:
-        """No more batches can be created now; those that are there are waited for, then `error` is raised."""
-
-    def sending_again(self, attempt: int, again: Resubmission) -> None:
-        """Requests that failed are about to be sent again, as this attempt."""

@@ -34,9 +34,17 @@ class Threads:
         """
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._limit, thread_name_prefix=self._name)
+        refused = False
+
+        def in_turn() -> T:
+            if refused:
+                raise asyncio.CancelledError
+            return call()
+
         try:
-            return self._pool.submit(call)
+            return self._pool.submit(in_turn)
         except RuntimeError as error:
+            refused = True  # the pool keeps it all the same, for a thread that becomes free
             raise OSError(errno.EAGAIN, f"no thread for {self._name}: {error}") from error
 
     async def run(self, call: Callable[[], T], *, stop: Callable[[], None] | None = None) -> T:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from streamer.api.client import Client
-from streamer.emulator.process import RunningEmulator, running
+from streamer.api.options import ClientOptions
+from streamer.emulator.running import RunningEmulator, running
 from tests.clock import FakeClock
 
 
@@ -32,7 +33,10 @@ async def emulated(**switches: Any) -> AsyncIterator[tuple[RunningEmulator, Clie
     with running(**switches) as emulator:
         clock = SharedClock(emulator)
         async with Client(
-            api_key="test-key", base_url=emulator.base_url, clock=clock, requests_per_minute=100_000
+            api_key="test-key",
+            base_url=emulator.base_url,
+            clock=clock,
+            options=ClientOptions(requests_per_minute=100_000),
         ) as api:
             yield emulator, api, clock
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.api.errors import ConfigurationError
+from streamer.errors import ConfigurationError
 from streamer.pricing import Prices
 from streamer.results.accounting import Tokens
 

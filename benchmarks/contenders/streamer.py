@@ -6,12 +6,16 @@ from pathlib import Path
 
 from benchmarks.job import Job, Stopwatch
 from streamer import Client, FileSink, run, stream
+from streamer.api.options import ClientOptions
+from streamer.runs.options import RunOptions
 
 REQUESTS_PER_MINUTE = 1_000_000  # so that with a thousand batches we measure the library, not its politeness
 
 
 def _client(job: Job) -> Client:
-    return Client(api_key="benchmark", base_url=job.base_url, requests_per_minute=REQUESTS_PER_MINUTE)
+    return Client(
+        api_key="benchmark", base_url=job.base_url, options=ClientOptions(requests_per_minute=REQUESTS_PER_MINUTE)
+    )
 
 
 async def copy(job: Job, watch: Stopwatch) -> int:
@@ -27,7 +31,7 @@ async def copy_with_usage(job: Job, watch: Stopwatch) -> int:
 async def _copy(job: Job, *, usage: bool) -> int:
     sink = FileSink(Path(job.directory) / "{batch_id}.jsonl")
     async with _client(job) as client:
-        report = await run(client, job.batch_ids, sink, concurrency=job.concurrency, usage=usage)
+        report = await run(client, job.batch_ids, sink, RunOptions(concurrency=job.concurrency, usage=usage))
     if not report.complete:
         raise SystemExit(f"not complete: {[batch.error for batch in report.batches if batch.error][:3]}")
     return sum(report.records.values())
@@ -38,7 +42,7 @@ async def blocks(job: Job, watch: Stopwatch) -> int:
     count = 0
     async with (
         _client(job) as client,
-        stream(client, job.batch_ids, concurrency=job.concurrency, usage=False) as records,
+        stream(client, job.batch_ids, RunOptions(concurrency=job.concurrency, usage=False)) as records,
     ):
         async for block in records.blocks():
             watch.first()
@@ -51,7 +55,7 @@ async def each_record(job: Job, watch: Stopwatch) -> int:
     count = 0
     async with (
         _client(job) as client,
-        stream(client, job.batch_ids, concurrency=job.concurrency, usage=False) as records,
+        stream(client, job.batch_ids, RunOptions(concurrency=job.concurrency, usage=False)) as records,
     ):
         async for record in records:
             if not count:
@@ -65,7 +69,7 @@ async def typed(job: Job, watch: Stopwatch) -> int:
     count = 0
     async with (
         _client(job) as client,
-        stream(client, job.batch_ids, concurrency=job.concurrency, usage=False) as records,
+        stream(client, job.batch_ids, RunOptions(concurrency=job.concurrency, usage=False)) as records,
     ):
         async for block in records.blocks():
             watch.first()

@@ -8,7 +8,7 @@ from time import perf_counter
 from benchmarks.job import Job, Stopwatch
 from benchmarks.usage import cpu_seconds
 from streamer import Client
-from streamer.api.clock import SystemClock
+from streamer.clock import SystemClock
 from streamer.watching.watch import watch
 
 ROUNDS = 5

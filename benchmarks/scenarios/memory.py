@@ -10,7 +10,7 @@ from benchmarks.measure import Heat
 from benchmarks.results import Row
 from benchmarks.scenarios import Stage
 from streamer import Batch, Client
-from streamer.emulator.process import RunningEmulator, running
+from streamer.emulator.running import RunningEmulator, running
 
 RECORDS = 100_000  # as many as a batch may have, so that the custom_ids weigh the same at every size
 SIZES = (10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000)

@@ -7,7 +7,7 @@ from benchmarks.job import Job, Kind
 from benchmarks.measure import Heat
 from benchmarks.results import Row
 from benchmarks.scenarios import Stage
-from streamer.emulator.process import running
+from streamer.emulator.running import running
 
 COUNTS = (10, 100, 1_000, 10_000)
 WATCH = Entrant(name="streamer: watch", kind=Kind.DROP, target="benchmarks.contenders.watching:rounds", ours=True)

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from streamer.api.errors import ConfigurationError
-from streamer.requests.faults import FaultLog, OnFault
-from streamer.requests.ids import IdHashes
+from streamer.errors import ConfigurationError
+from streamer.requests.duplicates import IdHashes
 from streamer.requests.prepare import ID_PREFIX
+from streamer.requests.problems import OnProblem, ProblemLog
 from streamer.requests.reading import Draft, RequestFile, name_of, read_drafts
 from streamer.requests.slices import MAX_BYTES
 from streamer.requests.spool import read_spool
@@ -55,7 +55,7 @@ def asked_in_files(
     files: Sequence[RequestFile],
     *,
     scratch: Path,
-    on_fault: OnFault,
+    on_problem: OnProblem,
     id_prefix: str | None = None,
     template: str | Path | None = None,
 ) -> Iterator[Asked]:
@@ -64,26 +64,26 @@ def asked_in_files(
     Args:
         files: paths, or binary files.
         scratch: a directory for temporary files, which have no names.
-        on_fault: told of what cannot be a request.
+        on_problem: told of what cannot be a request.
         id_prefix: what custom_ids begin with that had to be made.
         template: the params that CSV was filled into.
 
     Raises:
         ConfigurationError: something in them is no request, has no custom_id, or has one that was there before.
     """
-    faults = FaultLog(on_fault)
+    problems = ProblemLog(on_problem)
     parsed = None if template is None else _template(template)
-    drafts = read_drafts(files, faults, template=parsed, longest=MAX_BYTES)
+    drafts = read_drafts(files, problems, template=parsed, longest=MAX_BYTES)
     with IdHashes(scratch) as hashes:
         for number, draft in enumerate(drafts, start=1):
             custom_id = draft.custom_id or (f"{id_prefix or ID_PREFIX}{number}" if draft.bare else _custom_id(draft))
             if custom_id is None:
-                faults.request(draft.place, "this is no request with a custom_id")
+                problems.request(draft.place, "this is no request with a custom_id")
                 continue
             hashes.add(custom_id)
             yield Asked(custom_id, _line(custom_id, draft), draft.fields)
-        if faults.count:
-            raise faults.error()
+        if problems.count:
+            raise problems.error()
         suspects, _ = hashes.suspects()
     if suspects:
         names = ", ".join(map(name_of, files))

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from streamer.answers.asked import Asked
-from streamer.api.errors import ConfigurationError
+from streamer.errors import ConfigurationError
 from streamer.results.record import lenient_loads
 
 _OF_A_REQUEST = ("custom_id", "params")

@@ -21,12 +21,12 @@ from typing import Self
 
 import msgspec
 
-from streamer.answers.places import read_places
-from streamer.answers.retry import SUCCEEDED, word
-from streamer.api.errors import ConfigurationError, SinkError
+from streamer.answers.extents import read_extents
+from streamer.answers.sentagain import SUCCEEDED, word
 from streamer.disk.directories import make_directories
+from streamer.errors import ConfigurationError, StorageError
+from streamer.progress import Progress, Work
 from streamer.results.accounting import Tally, Tokens
-from streamer.step import Step, Work
 
 GATHERED = 100_000  # records sorted at once: about 25 MB
 CACHE = 32 * 1024  # KiB of the file that SQLite keeps in memory
@@ -87,7 +87,7 @@ class Index:
     Attributes:
         usage: tokens by model of all records that were read, whether they stand or not: all are paid for.
 
-    Every method raises `SinkError` when the disk does not take the file.
+    Every method raises `StorageError` when the disk does not take the file.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -116,7 +116,7 @@ class Index:
         growing: bool = False,
         usage: bool = True,
         check: Callable[[], None] = lambda: None,
-        step: Step | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """Take in the records of a file of results.
 
@@ -126,18 +126,18 @@ class Index:
             growing: it is a `.part`, whose last line may be cut off.
             usage: count the tokens of its records, too; memory then grows with the custom_ids of one file.
             check: called from time to time; what it raises ends this.
-            step: is told how many bytes were read.
+            progress: is told how many bytes were read.
 
         Raises:
             ConfigurationError: the file cannot be read, or holds something else than records.
         """
-        step = step or Step(Work.READING)
+        progress = progress or Progress(Work.READING)
         number = len(self._files)
         self._files.append(path)
         tally = Tally()  # its ids are those of one batch
-        for places in read_places(path, growing=growing):
+        for places in read_extents(path, growing=growing):
             check()
-            step.done += sum(places.lengths) + len(places.lengths)  # each ends in a newline
+            progress.done += sum(places.lengths) + len(places.lengths)  # each ends in a newline
             if usage:
                 tally.add(places.ids, places.results)
             succeeded = attempt + _SUCCESS
@@ -212,7 +212,7 @@ class Index:
                 self._connection = _unnamed(self._directory)
             yield self._connection
         except (sqlite3.OperationalError, OSError) as error:
-            raise SinkError(
+            raise StorageError(
                 f"the index of answers cannot be kept in {self._directory}: {error}; make room there or choose a "
                 "target elsewhere, and run the same again"
             ) from error

@@ -12,8 +12,8 @@ from streamer.answers.fields import Fields
 from streamer.answers.index import Index
 from streamer.answers.output import Output
 from streamer.answers.recordfiles import RecordFiles
-from streamer.answers.retry import MISSING
-from streamer.api.errors import SinkError
+from streamer.answers.sentagain import MISSING
+from streamer.errors import StorageError
 
 NAMED = 100  # custom_ids that are named; the others are counted
 
@@ -50,7 +50,7 @@ def join(
         check: called from time to time; what it raises ends this.
 
     Raises:
-        SinkError: something cannot be read or written; or answers are missing, and a file is there that holds more
+        StorageError: something cannot be read or written; or answers are missing, and a file is there that holds more
             than there is: it may be all that is left of them, and stays.
     """
     types: Counter[str] = Counter()
@@ -74,7 +74,7 @@ def join(
             for piece in pieces:
                 output.write(piece)
     if words[MISSING] and output.shrinks:
-        raise SinkError(
+        raise StorageError(
             f"{output.target} is left as it is, for it holds more than can be written now: requests without an answer: "
             f"{words[MISSING]:,}, the first one {missing_ids[0]!r}; name another file for the answers to the others"
         )

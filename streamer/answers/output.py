@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from streamer.api.errors import ConfigurationError
 from streamer.disk.wholefile import BUFFER, WholeFile, part_of
+from streamer.errors import ConfigurationError
 from streamer.sinks.stdout import Pipe
 
 STDOUT = "-"
@@ -38,7 +38,7 @@ class Output:
         target: a path, whose file is a JSON array when it ends in `.json`, else JSON to a line; `-` is standard output.
 
     Raises:
-        ConfigurationError, SinkError: it cannot be written; said when this is made, and not after hours.
+        ConfigurationError, StorageError: it cannot be written; said when this is made, and not after hours.
     """
 
     def __init__(self, target: str) -> None:
@@ -70,7 +70,7 @@ class Output:
         """The next bytes of the answer.
 
         Raises:
-            SinkError: they cannot be written.
+            StorageError: they cannot be written.
         """
         self._taker.write(data)
         self._bytes += len(data)
@@ -79,7 +79,7 @@ class Output:
         """All answers are there: make the file final.
 
         Raises:
-            SinkError: the disk does not take it.
+            StorageError: the disk does not take it.
         """
         if self._answers:
             self._taker.write(self._after)

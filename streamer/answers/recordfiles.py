@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from streamer.answers.index import Answer
-from streamer.api.errors import SinkError
+from streamer.errors import StorageError
 
 OPEN = 64  # files at once; requests that follow each other are mostly of the same batch
 PIECE = 1024 * 1024  # bytes of a long record held at once
@@ -32,7 +32,7 @@ class RecordFiles:
         """The bytes of a record; one piece unless it is a long one.
 
         Raises:
-            SinkError: they are not there any more.
+            StorageError: they are not there any more.
         """
         descriptor = self._descriptor(answer.path)
         for start in range(0, answer.length, PIECE):
@@ -40,9 +40,9 @@ class RecordFiles:
             try:
                 data = os.pread(descriptor, size, answer.offset + start)
             except OSError as error:
-                raise SinkError(f"{answer.path} cannot be read: {error.strerror}; run the same again") from error
+                raise StorageError(f"{answer.path} cannot be read: {error.strerror}; run the same again") from error
             if len(data) < size:
-                raise SinkError(f"{answer.path} was cut off while it was being read; run the same again")
+                raise StorageError(f"{answer.path} was cut off while it was being read; run the same again")
             yield data
 
     def record(self, answer: Answer) -> bytes:
@@ -58,5 +58,5 @@ class RecordFiles:
         try:
             descriptor = self._open[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise SinkError(f"{path} cannot be read any more: {error.strerror}; run the same again") from error
+            raise StorageError(f"{path} cannot be read any more: {error.strerror}; run the same again") from error
         return descriptor

@@ -10,7 +10,7 @@ import msgspec
 
 from streamer.answers.asked import Asked
 from streamer.answers.index import Answer, Index
-from streamer.answers.retry import MISSING, SUCCEEDED, retryable
+from streamer.answers.sentagain import MISSING, SUCCEEDED, retryable
 from streamer.requests.slices import MAX_BYTES, MAX_REQUESTS, Slice, split
 from streamer.requests.spool import NewSpool
 
@@ -53,7 +53,7 @@ def write_retry(
         check: called from time to time; what it raises ends this.
 
     Raises:
-        ConfigurationError, SinkError: the file cannot be written.
+        ConfigurationError, StorageError: the file cannot be written.
     """
     sorting = _Sorting(index, also, leave)
     with NewSpool(target) as spool:

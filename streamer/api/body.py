@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-from streamer.api.errors import ConfigurationError
+from streamer.errors import ConfigurationError
 
 PART_BYTES = 1 << 20  # large enough to cost nothing per part, small enough not to hold up the loop
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, Self
@@ -11,15 +11,16 @@ from typing import Any, Self
 import aiohttp
 
 from streamer.api.body import RequestBody, encode_params, encode_requests
-from streamer.api.clock import Clock, SystemClock
 from streamer.api.credentials import Credentials
-from streamer.api.errors import ApiError, ConfigurationError, NotFoundError, ResultsError, TransportError
 from streamer.api.exchange import Call, Exchange, Polled
 from streamer.api.limiter import RateLimiter
+from streamer.api.options import ClientOptions
 from streamer.api.origin import DEFAULT_BASE_URL, BaseUrl, checked_trusted_hosts, results_destination
-from streamer.api.retry import Operation, RetryPolicy
-from streamer.api.transport import Connections, ResultsBody, Timeouts, Transport
+from streamer.api.retry import Operation
+from streamer.api.transport import Connections, ResultsBody, Transport
 from streamer.api.types import PAGE_LIMIT, Batch, BatchPage, DeletedBatch, Message
+from streamer.clock import Clock, SystemClock
+from streamer.errors import ApiError, ConfigurationError, NotFoundError, ResultsError, TransportError
 
 PAGE_BYTES = 8 << 20  # a batch is some 600 bytes, so ten times a full page
 MESSAGE_BYTES = 32 << 20  # the longest answers of today are some 2 MB
@@ -37,16 +38,9 @@ class Client:
         auth_token: sent as `Authorization: Bearer`, instead of an `api_key`.
         base_url: where the API is; else ANTHROPIC_BASE_URL, else https://api.anthropic.com. It may end in a path
             that a gateway wants. The key goes to its origin only.
-        anthropic_version: the API version to ask for.
         session: an aiohttp session to use for everything; it stays open, and its connection limit, proxies, TLS and
             default headers are the caller's. Give the key to the client, not to the session.
-        trusted_hosts: other hosts (`host` or `host:port`) that results may be fetched from, without the key.
-        rebase_results: ask for results at the results endpoint under `base_url` and ignore what host a results_url
-            names; for gateways that pass on a results_url which is not theirs, or not to be reached.
-        requests_per_minute: the limit of the API's usage tier; half a minute's worth may go at once.
-        retry: how patient to be.
-        timeouts: how long the network may be silent.
-        allow_http: allow plain http to a base URL that is not on this machine.
+        options: how to talk to the API.
         clock: time, for tests.
         random: randomness, for tests.
 
@@ -70,40 +64,35 @@ class Client:
         api_key: str | None = None,
         auth_token: str | None = None,
         base_url: str | None = None,
-        anthropic_version: str = "2023-06-01",
         session: aiohttp.ClientSession | None = None,
-        trusted_hosts: Collection[str] = (),
-        rebase_results: bool = False,
-        requests_per_minute: int = 1000,
-        retry: RetryPolicy | None = None,
-        timeouts: Timeouts | None = None,
-        allow_http: bool = False,
+        options: ClientOptions | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
     ) -> None:
         credentials = Credentials.find(api_key, auth_token, os.environ)
         del api_key, auth_token  # a crash report that shows the locals of what raises below shall not show the key
         credentials.check()
+        options = options or ClientOptions()
         clock = clock or SystemClock()
         base = BaseUrl.parse(
-            base_url or os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL, allow_http=allow_http
+            base_url or os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL, allow_http=options.allow_http
         )
         self._headers = {
             "accept": "application/json",
             # gzip only: a deflate body that is cut never ends for aiohttp.
             "accept-encoding": "gzip",
-            "anthropic-version": anthropic_version,
+            "anthropic-version": options.anthropic_version,
             "user-agent": "streamer",
         }
-        self._rebase_results = rebase_results
-        self._transport = Transport(session, timeouts or Timeouts())
+        self._rebase_results = options.rebase_results
+        self._transport = Transport(session, options.timeouts)
         self._exchange = Exchange(
             transport=self._transport,
             credentials=credentials,
             base=base,
-            trusted_hosts=checked_trusted_hosts(trusted_hosts),
-            limiter=RateLimiter(requests_per_minute, clock),
-            policy=retry or RetryPolicy(),
+            trusted_hosts=checked_trusted_hosts(options.trusted_hosts),
+            limiter=RateLimiter(options.requests_per_minute, clock),
+            policy=options.retry,
             clock=clock,
             random=random or Random(),  # noqa: S311 - jitter, not cryptography
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn
 
-from streamer.api.errors import ConfigurationError
+from streamer.errors import ConfigurationError
 
 MASK = "****"
 NO_KEY = (

@@ -14,21 +14,21 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from streamer.api.answer import Answer, api_error, body_shown, failure_of
 from streamer.api.body import RequestBody
-from streamer.api.clock import Clock
 from streamer.api.credentials import Credentials
-from streamer.api.errors import (
+from streamer.api.limiter import RateLimiter
+from streamer.api.origin import BaseUrl, Destination, destination
+from streamer.api.response import WholeResponse, api_error, body_shown, failure_of
+from streamer.api.retry import Failure, Operation, RetryPolicy, decide, retry_after, took_no_effect
+from streamer.api.transport import Connections, NoAnswer, Response, ResultsBody, Transport
+from streamer.clock import Clock
+from streamer.errors import (
     NotResultsError,
     OutcomeUnknownError,
     StreamerError,
     TransportError,
     UntrustedHostError,
 )
-from streamer.api.limiter import RateLimiter
-from streamer.api.origin import BaseUrl, Destination, destination
-from streamer.api.retry import Failure, Operation, RetryPolicy, decide, retry_after, took_no_effect
-from streamer.api.transport import Connections, Lost, Response, ResultsBody, Transport
 
 T = TypeVar("T")
 
@@ -113,7 +113,7 @@ class Exchange:
             if answer.status != 200:
                 return self._refused(call, to, answer)
             if answer.lost:
-                return self._lost(call, to, Lost(f"{answer.lost} after {len(answer.body):,} bytes of the answer"))
+                return self._lost(call, to, NoAnswer(f"{answer.lost} after {len(answer.body):,} bytes of the answer"))
             try:
                 value = msgspec.json.decode(answer.body, type=kind)
             except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is broken UTF-8
@@ -192,7 +192,7 @@ class Exchange:
             headers = {**call.headers, **(self.credentials.headers() if to.with_key else {})}
             self.requests += 1
             response = await self.transport.open(call.connections, call.method, to.url, headers, body=call.body)
-            if isinstance(response, Lost):
+            if isinstance(response, NoAnswer):
                 return self._lost(call, to, response)
             self.reached = True
             if response.status not in REDIRECT_STATUSES or call.method != "GET":
@@ -207,7 +207,7 @@ class Exchange:
             )
             # What was asked without the key stays without it, wherever it leads.
             to = Destination(new.url, new.origin, with_key=new.with_key and to.with_key)
-        return self._lost(call, to, Lost(f"redirected more than {REDIRECTS} times", lasting=True))
+        return self._lost(call, to, NoAnswer(f"redirected more than {REDIRECTS} times", lasting=True))
 
     def _final(self, call: Call, outcome: Failed, attempts: int) -> StreamerError:
         """The error to raise, which for a create must say whether there may be a batch now."""
@@ -220,7 +220,7 @@ class Exchange:
             f"list the batches and look for one created before {now:%Y-%m-%d %H:%M:%S} UTC"
         )
 
-    def _refused(self, call: Call, to: Destination, answer: Answer) -> Failed:
+    def _refused(self, call: Call, to: Destination, answer: WholeResponse) -> Failed:
         def error(attempts: int) -> StreamerError:
             return api_error(
                 answer,
@@ -233,14 +233,16 @@ class Exchange:
 
         return Failed(failure_of(answer, self.clock.now(), self.credentials.scrub), error)
 
-    def _lost(self, call: Call, to: Destination, lost: Lost) -> Failed:
+    def _lost(self, call: Call, to: Destination, lost: NoAnswer) -> Failed:
         text = f"{call.what}: {self.credentials.scrub(lost.reason)} ({to.origin})"
         return Failed(
             Failure(sent=lost.sent, lasting=lost.lasting, reached=self.reached),
             lambda attempts: TransportError(text + _after(attempts)),
         )
 
-    def _garbled(self, call: Call, to: Destination, answer: Answer, error: type[StreamerError], instead: str) -> Failed:
+    def _garbled(
+        self, call: Call, to: Destination, answer: WholeResponse, error: type[StreamerError], instead: str
+    ) -> Failed:
         long = f", longer than {len(answer.body):,} bytes" if answer.cut else ""
         shown = body_shown(answer, self.credentials.scrub)
         text = f"{call.what}: {to.origin} answered {answer.status}, but what came is {instead}{long}: {shown}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from streamer.api.clock import Clock
-from streamer.api.errors import ConfigurationError
+from streamer.clock import Clock
+from streamer.errors import ConfigurationError
 
 # The API counts with a token bucket that holds a minute's worth. Half of that may go at once, so that a start with
 # many batches is quick and other programs that use the same key still find room.

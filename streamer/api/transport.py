@@ -16,11 +16,11 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from streamer.api.answer import Answer, safe_text
 from streamer.api.body import RequestBody
-from streamer.api.clock import Clock
-from streamer.api.errors import ConfigurationError, TransportError
+from streamer.api.response import WholeResponse, safe_text
 from streamer.api.throughput import Throughput
+from streamer.clock import Clock
+from streamer.errors import ConfigurationError, TransportError
 
 READ_BUFFER_BYTES = 1 << 16  # per connection; larger ones gain no speed and cost memory with hundreds of them
 CONNECTIONS_FOR_CONTROL = 100
@@ -56,7 +56,7 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class NoAnswer:
     """No usable answer: why, in words safe to show, and what it means for trying again."""
 
     reason: str
@@ -79,23 +79,23 @@ class Response:
     def __repr__(self) -> str:
         return f"<Response {self.status}, {self.received:,} bytes read>"
 
-    async def chunk(self) -> bytes | Lost:
+    async def chunk(self) -> bytes | NoAnswer:
         """The next bytes of the body as they arrive; empty at its end."""
         try:
             data: bytes = await self._response.content.readany()
         except NETWORK_ERRORS as error:
-            return Lost(_reason(error, self.timeouts, self.timeouts.answer))
+            return NoAnswer(_reason(error, self.timeouts, self.timeouts.answer))
         self.received += len(data)
         return data
 
-    async def whole(self, cap: int) -> Answer:
+    async def whole(self, cap: int) -> WholeResponse:
         """The body up to `cap` bytes and within `Timeouts.answer`; what is longer or late is cut and closed."""
         body = bytearray()
         lost = ""
         try:
             async with asyncio.timeout(self.timeouts.answer):
                 while len(body) <= cap and (data := await self.chunk()):
-                    if isinstance(data, Lost):
+                    if isinstance(data, NoAnswer):
                         lost = data.reason
                         break
                     body += data
@@ -103,7 +103,7 @@ class Response:
             lost = f"no whole answer within {self.timeouts.answer:g} s"
         finally:
             self.close()
-        return Answer(self.status, self.headers, bytes(body[:cap]), self._coding, len(body) > cap, lost)
+        return WholeResponse(self.status, self.headers, bytes(body[:cap]), self._coding, len(body) > cap, lost)
 
     def close(self) -> None:
         """Close the connection, unless the body was read to its end and the connection is free already."""
@@ -146,7 +146,7 @@ class ResultsBody:
     async def __anext__(self) -> bytes:
         asked = self._clock.monotonic()
         data = await self._response.chunk()
-        if isinstance(data, Lost):
+        if isinstance(data, NoAnswer):
             raise self._broken(data.reason)
         if not data:
             raise StopAsyncIteration
@@ -182,7 +182,7 @@ class Transport:
         headers: Mapping[str, str],
         *,
         body: RequestBody | None = None,
-    ) -> Response | Lost:
+    ) -> Response | NoAnswer:
         """Send one request and wait for the headers of its answer; redirects are answers like any other.
 
         Raises:
@@ -217,7 +217,7 @@ class Transport:
                 )
         except NETWORK_ERRORS as error:
             sent = upload.complete if upload is not None else _maybe_sent(error)
-            return Lost(_reason(error, self._timeouts, within), sent=sent, lasting=_lasting(error))
+            return NoAnswer(_reason(error, self._timeouts, within), sent=sent, lasting=_lasting(error))
         return Response(response, self._timeouts, decoded=decode)
 
     def carries_credentials(self) -> bool:

@@ -131,5 +131,7 @@ def make_client(args: argparse.Namespace) -> Client:
         ConfigurationError: no key in the environment, or options that cannot be.
     """
     from streamer.api.client import Client
+    from streamer.api.options import ClientOptions
 
-    return Client(base_url=args.base_url, trusted_hosts=args.trust_host, rebase_results=args.rebase_results)
+    options = ClientOptions(trusted_hosts=args.trust_host, rebase_results=args.rebase_results)
+    return Client(base_url=args.base_url, options=options)

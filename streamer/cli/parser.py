@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
-from streamer.cli import batches, completion, cost, demo, join, process, retry, run, serve, submit
+from streamer.cli.commands import batches, completion, cost, demo, join, process, retry, run, serve, submit
 from streamer.cli.exits import Exit
-from streamer.cli.output import say
+from streamer.cli.show.text import say
 
 DESCRIPTION = "Watch many Anthropic Message Batches at once and stream every result, record by record, into files."
 

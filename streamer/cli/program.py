@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from streamer.cli.descriptors import open_missing
 from streamer.cli.exits import Exit, Interrupted
-from streamer.cli.output import forget_stdout, say, stdout_failed
 from streamer.cli.parser import make_parser
+from streamer.cli.show.text import forget_stdout, say, stdout_failed
 
 if TYPE_CHECKING:
-    from streamer.api.errors import ConfigurationError
+    from streamer.errors import ConfigurationError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,13 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     """Run the command that was parsed; an error becomes its sentence and its exit code."""
-    from streamer.api.errors import ConfigurationError, StreamerError
+    from streamer.errors import ConfigurationError, StreamerError
 
     try:
         code: int = args.handler(args)
         sys.stdout.flush()  # here, where it can still be told that nobody reads it
     except ConfigurationError as error:
-        say(_without_faults(error))
+        say(_without_problems(error))
         return Exit.USAGE
     except StreamerError as error:
         say(str(error))
@@ -75,11 +75,11 @@ def _run(args: argparse.Namespace) -> int:
     return code
 
 
-def _without_faults(error: ConfigurationError) -> str:
-    """The sentence of an error; faults of request files are not told again, as each was when it was found."""
-    from streamer.requests.faults import FaultsError
+def _without_problems(error: ConfigurationError) -> str:
+    """The sentence of an error; problems of request files are not told again, as each was when it was found."""
+    from streamer.requests.problems import InvalidRequestsError
 
-    return error.summary if isinstance(error, FaultsError) else str(error)
+    return error.summary if isinstance(error, InvalidRequestsError) else str(error)
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def _terminated_like_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-class _Lines(logging.Handler):
+class _StderrLines(logging.Handler):
     """What the library logs, as lines on whatever stderr is at the moment: live progress puts itself in between.
 
     A person who waits at a terminal is told of every retry, too, or would wonder why nothing happens.
@@ -118,7 +118,7 @@ def _logging(verbose: bool, quiet: bool) -> Iterator[None]:
     """The library's log on stderr while a command runs: warnings, with -v also what it does, with -q errors alone."""
     log = logging.getLogger("streamer")
     level = logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING
-    handler = _Lines(level, retries=sys.stderr.isatty() and not quiet)
+    handler = _StderrLines(level, retries=sys.stderr.isatty() and not quiet)
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     try:

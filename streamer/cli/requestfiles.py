@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamer.cli.output import say
+from streamer.cli.show.text import say
 
 if TYPE_CHECKING:
     from streamer.answers.asked import Asked
-    from streamer.requests import Fault
+    from streamer.requests.problems import Problem
     from streamer.requests.reading import RequestFile
 
 
@@ -50,12 +50,12 @@ def asked_by(args: argparse.Namespace, scratch: Path) -> Iterator[Asked]:
     return asked_in_files(
         request_files(args.requests),
         scratch=scratch,
-        on_fault=tell_fault,
+        on_problem=say_problem,
         id_prefix=args.id_prefix,
         template=args.template,
     )
 
 
-def tell_fault(fault: Fault) -> None:
+def say_problem(problem: Problem) -> None:
     """Say what is wrong with a request file."""
-    say(str(fault))
+    say(str(problem))

@@ -13,8 +13,8 @@ from streamer.cli.requestfiles import add_form_options
 
 if TYPE_CHECKING:
     from streamer.answers.index import Index
-    from streamer.cli.following import Following
-    from streamer.sinks.template import Template
+    from streamer.cli.show.progressline import ProgressLine
+    from streamer.sinks.template import PathTemplate
 
 DEFAULT_RESULTS = "results/{batch_id}.jsonl"
 FIELD = "{batch_id}"
@@ -54,10 +54,10 @@ def result_files(named: Sequence[str], template: str) -> list[Path]:
     Raises:
         ConfigurationError: there is no such file, or none at all.
     """
-    from streamer.api.errors import ConfigurationError
-    from streamer.sinks.template import Template
+    from streamer.errors import ConfigurationError
+    from streamer.sinks.template import PathTemplate
 
-    place = Template(template)
+    place = PathTemplate(template)
     if named:
         return list(dict.fromkeys(_meant(name, place) for name in named))
     parts = str(Path(template)).split(FIELD)
@@ -74,24 +74,24 @@ def result_files(named: Sequence[str], template: str) -> list[Path]:
     return found
 
 
-def read_into(index: Index, files: Sequence[Path], following: Following) -> None:
+def read_into(index: Index, files: Sequence[Path], progress_line: ProgressLine) -> None:
     """Have the records of result files in an index, and let it be followed.
 
     Raises:
         ConfigurationError: a file cannot be read, or holds something else than records.
-        SinkError: the index cannot be kept.
+        StorageError: the index cannot be kept.
     """
-    from streamer.step import Step, Work
+    from streamer.progress import Progress, Work
 
-    with Step(Work.READING, total=sum(path.stat().st_size for path in files)) as step:
-        following.working(step)
+    with Progress(Work.READING, total=sum(path.stat().st_size for path in files)) as progress:
+        progress_line.working(progress)
         for path in files:
-            index.add(path, usage=False, step=step)
+            index.add(path, usage=False, progress=progress)
         index.settle()
 
 
-def _meant(name: str, place: Template) -> Path:
-    from streamer.api.errors import ConfigurationError
+def _meant(name: str, place: PathTemplate) -> Path:
+    from streamer.errors import ConfigurationError
     from streamer.sinks.template import PLAIN
 
     path = Path(name)

@@ -6,14 +6,14 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from streamer.api.errors import IncompleteError
+from streamer.errors import IncompleteError
 from streamer.report import BatchReport
 from streamer.results.accounting import Tally
 from streamer.results.block import Block, Reject
-from streamer.results.download import Begin, LongPart
 from streamer.sinks.base import PartWriter, Writer
 from streamer.sinks.guard import guarded
 from streamer.sinks.rejects import RejectFile
+from streamer.sources.download import Begin, LongPart
 
 SURPLUS = 1000  # records above what the batch can have that are taken, to be counted, before a download is ended
 LONGEST_RECORD = 1 << 30  # bytes: hundreds of times what a model can write, so a line that does not end

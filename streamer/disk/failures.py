@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from streamer.api.errors import SinkError
+from streamer.errors import StorageError
 
 _ADVICE = {
     errno.ELOOP: "it is a symbolic link, and those are not followed here; remove it or choose another target",
@@ -20,19 +20,19 @@ _ADVICE = {
 }
 
 
-def cannot_use(path: Path, error: OSError) -> SinkError:
+def cannot_use(path: Path, error: OSError) -> StorageError:
     """What to tell when a file cannot be opened."""
     if error.errno == errno.ENOTDIR:
         file = next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), path.parent)
-        return SinkError(
+        return StorageError(
             f"{path} cannot be used: {file} is a file where a directory should be; "
             f"move it away or choose another target"
         )
     advice = _ADVICE.get(error.errno or 0, "choose another target")
-    return SinkError(f"{path} cannot be used: {error.strerror}; {advice}")
+    return StorageError(f"{path} cannot be used: {error.strerror}; {advice}")
 
 
-def cannot_write(path: Path, error: OSError, kept: str) -> SinkError:
+def cannot_write(path: Path, error: OSError, kept: str) -> StorageError:
     """What to tell when the disk does not take what is written: why, how much room it has, what is `kept`."""
     try:
         filesystem = os.statvfs(path.parent)
@@ -41,6 +41,6 @@ def cannot_write(path: Path, error: OSError, kept: str) -> SinkError:
     else:
         room = f"{filesystem.f_bavail * filesystem.f_frsize:,} bytes are free on its filesystem"
     code = errno.errorcode.get(error.errno or 0, str(error.errno))
-    return SinkError(
+    return StorageError(
         f"{path} could not be written: {error.strerror} ({code}); {room}; put that right and run the same again: {kept}"
     )

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
-from streamer.api.errors import StreamerError
 from streamer.disk.directories import make_directories
+from streamer.errors import StreamerError
 
 
 class SqliteFile(ABC):

@@ -12,9 +12,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Self
 
-from streamer.api.errors import ConfigurationError, SinkError
 from streamer.disk.directories import make_directories
 from streamer.disk.failures import cannot_use, cannot_write
+from streamer.errors import ConfigurationError, InUseError, StorageError
 
 BUFFER = 1024 * 1024  # bytes gathered before the system is asked to take them
 _KEPT = "all it is made from is kept"
@@ -36,8 +36,9 @@ class WholeFile:
     `publish` puts this one in its place.
 
     Raises:
-        ConfigurationError: it is a directory or a device, or another process writes it.
-        SinkError: the system does not let it be made.
+        ConfigurationError: it is a directory or a device.
+        InUseError: another process writes it.
+        StorageError: the system does not let it be made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -74,7 +75,7 @@ class WholeFile:
         """Write the next bytes; they reach the file when enough has gathered.
 
         Raises:
-            SinkError: the disk does not take them.
+            StorageError: the disk does not take them.
         """
         self._waiting.append(data)
         self._waiting_bytes += len(data)
@@ -85,7 +86,7 @@ class WholeFile:
         """Have the system take what has gathered.
 
         Raises:
-            SinkError: the disk does not take it.
+            StorageError: the disk does not take it.
         """
         file = self._opened()
         rest = memoryview(b"".join(self._waiting))
@@ -101,7 +102,7 @@ class WholeFile:
         """Make durable what was written, under the preliminary name that it has.
 
         Raises:
-            SinkError: the disk does not take it.
+            StorageError: the disk does not take it.
         """
         self.flush()
         try:
@@ -113,7 +114,7 @@ class WholeFile:
         """Make it durable and give it its name; then it is closed.
 
         Raises:
-            SinkError: the disk does not take it.
+            StorageError: the disk does not take it.
         """
         self.sync()
         file = self._opened()
@@ -147,7 +148,7 @@ class WholeFile:
                 raise BlockingIOError  # it was published or removed between the two steps
             file.truncate(0)  # what a killed run has left
         except (BlockingIOError, FileNotFoundError) as error:
-            raise ConfigurationError(
+            raise InUseError(
                 f"{self._part} is being written by another process; let it finish or name another file"
             ) from error
         except OSError as error:
@@ -155,5 +156,5 @@ class WholeFile:
 
     def _opened(self) -> FileIO:
         if self._file is None:
-            raise SinkError(f"{self.path} takes nothing more: it is closed")
+            raise StorageError(f"{self.path} takes nothing more: it is closed")
         return self._file

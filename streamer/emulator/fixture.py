@@ -19,7 +19,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streamer.emulator.process import RunningEmulator
+    from streamer.emulator.running import RunningEmulator
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def streamer_emulator(request: pytest.FixtureRequest) -> Iterator[RunningEmulator]:
     """A fresh emulator in its own process, a hundred times faster than the clock; it is gone after the test."""
-    from streamer.emulator.process import running
+    from streamer.emulator.running import running
 
     marker = request.node.get_closest_marker("streamer_emulator")
     settings = {"speed": 100} | (dict(marker.kwargs) if marker is not None else {})

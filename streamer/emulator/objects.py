@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from streamer.emulator.clock import written
-from streamer.emulator.workspace import Page, State
+from streamer.emulator.workspace import BatchState, ListedPage
 
 ResultsUrl = Callable[[str], str]  # a batch id to the address of its results
 
 
-def batch_object(state: State, results_url: ResultsUrl) -> dict[str, Any]:
+def batch_object(state: BatchState, results_url: ResultsUrl) -> dict[str, Any]:
     """A MessageBatch: all ten keys, null where there is nothing yet."""
     course = state.course
     return {
@@ -28,7 +28,7 @@ def batch_object(state: State, results_url: ResultsUrl) -> dict[str, Any]:
     }
 
 
-def page_object(page: Page, results_url: ResultsUrl) -> dict[str, Any]:
+def page_object(page: ListedPage, results_url: ResultsUrl) -> dict[str, Any]:
     """One answer of the list endpoint."""
     states = page.states
     return {

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streamer.emulator.answers import Ask
+from streamer.emulator.recordbytes import Ask
 
 # The body of the Messages API, as the official Python client 2.12.0 types it, betas included.
 _NAMES = """
@@ -28,7 +28,7 @@ _SAMPLING = ("temperature", "top_p", "top_k")  # gone from the API with version 
 _MODEL = re.compile(r"(anthropic[./])?claude-[A-Za-z0-9_.:@-]+")
 
 
-class Fault(NamedTuple):
+class Defect(NamedTuple):
     """Why a request fails."""
 
     type: str
@@ -43,11 +43,11 @@ class Headers(NamedTuple):
     user_profile: str | None
 
 
-def _refuse(message: str) -> Fault:
-    return Fault("invalid_request_error", message)
+def _refuse(message: str) -> Defect:
+    return Defect("invalid_request_error", message)
 
 
-def fault(params: dict[str, Any], headers: Headers) -> Fault | None:
+def defect(params: dict[str, Any], headers: Headers) -> Defect | None:
     """The first thing that is wrong with params; None when they are fine."""
     return (
         _missing(params)
@@ -60,7 +60,7 @@ def fault(params: dict[str, Any], headers: Headers) -> Fault | None:
     )
 
 
-def _missing(params: dict[str, Any]) -> Fault | None:
+def _missing(params: dict[str, Any]) -> Defect | None:
     for name in ("model", "max_tokens", "messages"):
         if name not in params:
             return _refuse(f"{name}: Field required")
@@ -70,7 +70,7 @@ def _missing(params: dict[str, Any]) -> Fault | None:
     return None
 
 
-def _forbidden(params: dict[str, Any]) -> Fault | None:
+def _forbidden(params: dict[str, Any]) -> Defect | None:
     name = next((name for name in _NOT_IN_BATCHES if params.get(name) is not None), None)
     if name is None and params.get("stream") is True:
         name = "stream"
@@ -83,10 +83,10 @@ def _forbidden(params: dict[str, Any]) -> Fault | None:
         name = "billing_policy.bill_to"
     if name is None:
         return None
-    return Fault("invalid_request_error", f"{name} is not supported in batches", forbidden=True)
+    return Defect("invalid_request_error", f"{name} is not supported in batches", forbidden=True)
 
 
-def _of_version(params: dict[str, Any], version: str) -> Fault | None:
+def _of_version(params: dict[str, Any], version: str) -> Defect | None:
     """What version 2026-10-21 took out of the Messages API."""
     if version == "2023-06-01":
         return None
@@ -110,12 +110,12 @@ def _blocks(messages: Any) -> Iterator[tuple[str, object, dict[str, Any]]]:
                 yield f"messages.{number}.content.{place}", message.get("role"), block
 
 
-def _mistyped(params: dict[str, Any]) -> Fault | None:
+def _mistyped(params: dict[str, Any]) -> Defect | None:
     model, most = params["model"], params["max_tokens"]
     if not isinstance(model, str):
         return _refuse("model: Input should be a valid string")
     if not _MODEL.fullmatch(model):
-        return Fault("not_found_error", f"model: {model}")
+        return Defect("not_found_error", f"model: {model}")
     if isinstance(most, bool) or not isinstance(most, int):
         return _refuse("max_tokens: Input should be a valid integer")
     if most < 1:
@@ -126,14 +126,14 @@ def _mistyped(params: dict[str, Any]) -> Fault | None:
     return None
 
 
-def _profile(params: dict[str, Any], header: str | None) -> Fault | None:
+def _profile(params: dict[str, Any], header: str | None) -> Defect | None:
     own = params.get("user_profile_id")
     if header is not None and own is not None and own != header:
         return _refuse("user_profile_id: conflicts with the anthropic-user-profile-id header")
     return None
 
 
-def _messages(messages: Any) -> Fault | None:
+def _messages(messages: Any) -> Defect | None:
     if not isinstance(messages, list):
         return _refuse("messages: Input should be a valid list")
     if not messages:
@@ -153,7 +153,7 @@ def _messages(messages: Any) -> Fault | None:
     return None
 
 
-def _thinking(params: dict[str, Any]) -> Fault | None:
+def _thinking(params: dict[str, Any]) -> Defect | None:
     thinking = params.get("thinking")
     budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
     if isinstance(budget, int) and budget >= params["max_tokens"]:
@@ -161,7 +161,7 @@ def _thinking(params: dict[str, Any]) -> Fault | None:
     return None
 
 
-def ask(custom_id: str, params: dict[str, Any], wrong: Fault | None) -> Ask:
+def ask(custom_id: str, params: dict[str, Any], wrong: Defect | None) -> Ask:
     """All that is kept of a request: what its answer depends on."""
     if wrong is not None:
         return Ask(custom_id, fault=(wrong.type, wrong.message))

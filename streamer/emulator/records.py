@@ -1,6 +1,6 @@
 """The results of a batch as a stream of bytes, made while they are sent: nothing of it is stored.
 
-Records of batches that were created answer their requests. Records of batches that were there at start come from a
+Records of batches that were created answer their requests. Those of batches that were there at start come from a
 few dozen ready-made templates, so that gigabytes take seconds.
 """
 
@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streamer.emulator.answers import (
+from streamer.emulator.ids import base58, mixed, unit
+from streamer.emulator.lifecycle import Outcomes
+from streamer.emulator.recordbytes import (
     Ask,
     bare_record,
     errored_record,
@@ -21,8 +23,6 @@ from streamer.emulator.answers import (
     message_id,
     succeeded_record,
 )
-from streamer.emulator.ids import base58, mixed, unit
-from streamer.emulator.lifecycle import Outcomes
 from streamer.emulator.settings import CONTENT_KINDS, Settings, shares
 
 CHUNK_BYTES = 256 * 1024
@@ -32,7 +32,7 @@ _TEMPLATE_BYTES = 512 * 1024  # above this a record is written piece by piece, n
 _NO_LIMIT = 1 << 60  # tokens: the size asked for decides
 
 
-class _Template(NamedTuple):
+class _Pattern(NamedTuple):
     """A succeeded record around the two things that differ: the custom_id and the message's id."""
 
     head: bytes
@@ -64,13 +64,13 @@ def _lines(records: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
         newline = b"\n"
 
 
-class Records:
+class ResultLines:
     """Writes the records of any batch under some settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._content = shares(settings.content, CONTENT_KINDS)
-        self._templates: list[_Template] | None = None
+        self._templates: list[_Pattern] | None = None
 
     def created(self, number: int, asks: Iterable[Ask], outcomes: Outcomes) -> Iterator[bytes]:
         """The answers to the requests of batch `number`; `outcomes` says what becomes of those that are valid."""
@@ -140,13 +140,13 @@ class Records:
         ttl = "1h" if which % 2 == 0 else "5m"
         return Ask(custom_id, digest=which, kind=kind, cached_tokens=cached, cache_ttl=ttl, max_tokens=_NO_LIMIT)
 
-    def _template(self, which: int) -> _Template:
+    def _template(self, which: int) -> _Pattern:
         ask = self._ask(which, "request-000000")
         size = int(self._settings.record_bytes * (0.5 + (which * 37 % _TEMPLATES + 0.5) / _TEMPLATES))
         record = b"".join(succeeded_record(ask, size, self._settings.seed))
         head, _, rest = record.partition(ask.custom_id.encode())
         middle, _, tail = rest.partition(message_id(ask, self._settings.seed).encode())
-        return _Template(head, middle, tail)
+        return _Pattern(head, middle, tail)
 
 
 def _huge_ask(custom_id: str) -> Ask:

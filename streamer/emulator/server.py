@@ -22,12 +22,12 @@ from streamer.emulator.errors import Refusal, error_body, invalid
 from streamer.emulator.ids import token
 from streamer.emulator.literal import LiteralWorkspace
 from streamer.emulator.objects import batch_object, deleted_object, page_object
-from streamer.emulator.params import Headers, ask, fault
-from streamer.emulator.records import CHUNK_BYTES, Records, chunks
+from streamer.emulator.params import Headers, ask, defect
+from streamer.emulator.records import CHUNK_BYTES, ResultLines, chunks
 from streamer.emulator.settings import Settings
 from streamer.emulator.spill import Spill, SpillWriter
-from streamer.emulator.stats import Stats
-from streamer.emulator.workspace import Created, State, Workspace, limit_of
+from streamer.emulator.stats import EmulatorStats
+from streamer.emulator.workspace import BatchState, Created, Workspace, limit_of
 from streamer.faults.proxy import serving as faults_before
 from streamer.faults.script import Script
 
@@ -44,9 +44,9 @@ class Emulator:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clock = EmulatorClock(settings.speed)
-        self.stats = Stats()
+        self.stats = EmulatorStats()
         self.spill = Spill()
-        self.records = Records(settings)
+        self.records = ResultLines(settings)
         self._started = self.clock.now()
         self._workspaces: dict[str, Workspace] = {}
         self._answers = itertools.count()
@@ -72,7 +72,7 @@ class Emulator:
             origin = ""
         return lambda batch_id: f"{origin.rstrip('/')}{BATCHES}/{batch_id}/results"
 
-    def body_of(self, state: State, workspace: Workspace) -> Iterator[bytes]:
+    def body_of(self, state: BatchState, workspace: Workspace) -> Iterator[bytes]:
         """The results of a batch."""
         extents = workspace.asks_of(state)
         if extents is None:
@@ -155,7 +155,7 @@ def _object(request: web.Request, value: dict[str, Any]) -> web.Response:
     return _json(request, msgspec.json.encode(value))
 
 
-def _batch(request: web.Request, state: State) -> web.Response:
+def _batch(request: web.Request, state: BatchState) -> web.Response:
     return _object(request, batch_object(state, request.app[EMULATOR].results_url(request)))
 
 
@@ -170,7 +170,7 @@ async def _create(request: web.Request) -> web.Response:
 
     def take(custom_id: str, params: dict[str, Any]) -> None:
         nonlocal faulty
-        wrong = fault(params, headers)
+        wrong = defect(params, headers)
         if wrong is not None and wrong.forbidden and settings.forbidden_params_status != 200:
             raise Refusal(settings.forbidden_params_status, f"{custom_id}: {wrong.message}")
         faulty += wrong is not None
@@ -207,7 +207,7 @@ async def _message(request: web.Request) -> web.Response:
         params = msgspec.json.decode(await request.read(), type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise invalid("The request body is not valid JSON") from None
-    wrong = fault(params, _judging(request))
+    wrong = defect(params, _judging(request))
     if wrong is not None:
         raise Refusal(404 if wrong.type == "not_found_error" else 400, wrong.message)
     return _object(request, emulator.records.message(ask("", params, None)))

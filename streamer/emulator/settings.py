@@ -1,6 +1,6 @@
 """Every switch of the emulator, in one place.
 
-The command line (`streamer serve --fill 20`) and `streamer.emulator.process.running(fill=20)` are both made from
+The command line (`streamer serve --fill 20`) and `streamer.emulator.running.running(fill=20)` are both made from
 this class, so the two can never differ. Where nobody outside knows what the real service does, the default is the
 likeliest behaviour and a switch makes the others testable.
 """

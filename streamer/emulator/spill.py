@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from streamer.emulator.answers import Ask
+from streamer.emulator.recordbytes import Ask
 
 _EXTENT_BYTES = 64 * 1024
 

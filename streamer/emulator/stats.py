@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 
-class Stats:
+class EmulatorStats:
     """Counters since the start."""
 
     def __init__(self) -> None:

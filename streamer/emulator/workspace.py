@@ -28,7 +28,7 @@ class Created(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class BatchState:
     """One batch at one moment.
 
     Attributes:
@@ -71,10 +71,10 @@ class State:
         return counts
 
 
-class Page(NamedTuple):
+class ListedPage(NamedTuple):
     """Batches of one list answer, and whether there are more in the direction asked for."""
 
-    states: list[State]
+    states: list[BatchState]
     has_more: bool
 
 
@@ -97,7 +97,7 @@ class Workspace:
         self._deleted: set[int] = set()
         self._mix = shares(settings.mix, RECORD_TYPES)
 
-    def create(self, created: Created) -> State:
+    def create(self, created: Created) -> BatchState:
         """Take a new batch in.
 
         Raises:
@@ -111,7 +111,7 @@ class Workspace:
         self._created.append(created)
         return self._state(self._filled + len(self._created) - 1, created.at)
 
-    def get(self, batch_id: str, now: int) -> State:
+    def get(self, batch_id: str, now: int) -> BatchState:
         """One batch.
 
         Raises:
@@ -122,7 +122,7 @@ class Workspace:
             raise Refusal(404, f"Message batch {batch_id[:80]} not found")
         return self._state(number, now)
 
-    def cancel(self, batch_id: str, now: int) -> State:
+    def cancel(self, batch_id: str, now: int) -> BatchState:
         """Cancel one batch; it then is canceling for a while."""
         state = self.get(batch_id, now)
         if state.status == "in_progress":
@@ -133,7 +133,7 @@ class Workspace:
             raise Refusal(status, f"Message batch {state.id} cannot be canceled: it is {state.status}")
         return state
 
-    def delete(self, batch_id: str, now: int) -> State:
+    def delete(self, batch_id: str, now: int) -> BatchState:
         """Delete one batch that has ended."""
         state = self.get(batch_id, now)
         if not state.ended:
@@ -144,7 +144,7 @@ class Workspace:
         self._deleted.add(state.number)
         return state
 
-    def with_results(self, batch_id: str, now: int) -> State:
+    def with_results(self, batch_id: str, now: int) -> BatchState:
         """One batch whose results can be read now."""
         state = self.get(batch_id, now)
         if not state.ended:
@@ -159,7 +159,7 @@ class Workspace:
             )
         return state
 
-    def page(self, limit: int, after_id: str | None, before_id: str | None, now: int) -> Page:
+    def page(self, limit: int, after_id: str | None, before_id: str | None, now: int) -> ListedPage:
         """A page of batches, newest first."""
         if after_id is not None and before_id is not None:
             if self._settings.cursor_both_status != 200:
@@ -175,9 +175,9 @@ class Workspace:
         page = found[:limit]
         if before_id is not None and self._settings.before_id_order == "newest":
             page.reverse()
-        return Page([self._state(number, now) for number in page], len(found) > limit)
+        return ListedPage([self._state(number, now) for number in page], len(found) > limit)
 
-    def asks_of(self, state: State) -> Extents | None:
+    def asks_of(self, state: BatchState) -> Extents | None:
         """Where the requests of a created batch are; None for one that was there at start."""
         index = state.number - self._filled
         return self._created[index].extents if index >= 0 else None
@@ -200,12 +200,12 @@ class Workspace:
             raise Refusal(self._settings.cursor_unknown_status, f"{name}: no batch {batch_id[:80]} here")
         return number
 
-    def _state(self, number: int, now: int) -> State:
+    def _state(self, number: int, now: int) -> BatchState:
         course = self._course(number)
         total, wrong = self._settings.records, 0
         if number >= self._filled:
             _, total, wrong, _ = self._created[number - self._filled]
-        return State(
+        return BatchState(
             number=number,
             id=self._ids.id(number),
             status=course.status(now),

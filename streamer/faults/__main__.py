@@ -8,10 +8,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from streamer.child import ready, watch_stdin
 from streamer.faults.kinds import described
 from streamer.faults.proxy import STATS_PATH, serving
 from streamer.faults.script import TARGETS, Script
+from streamer.serverprocess import ready, watch_stdin
 
 DESCRIPTION = """\
 A proxy on 127.0.0.1 in front of a Message Batches API, such as `streamer serve`, that damages the answers that pass.

@@ -28,7 +28,7 @@ class Body(Protocol):
         ...
 
 
-class Stage(Protocol):
+class BodyStage(Protocol):
     """What is done to the bytes of a body as they pass."""
 
     def feed(self, data: bytes) -> bytes:
@@ -55,7 +55,7 @@ class Pieces:
 class Staged:
     """A body with something done to it."""
 
-    def __init__(self, source: Body, stage: Stage) -> None:
+    def __init__(self, source: Body, stage: BodyStage) -> None:
         self.size: int | None = None
         self._source = source
         self._stage = stage
@@ -124,7 +124,7 @@ async def whole(body: Body, most: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ServerAnswer:
     """An answer to send.
 
     Attributes:
@@ -143,7 +143,7 @@ class Answer:
     chunked: bool = False
     tail: bytes = b""
 
-    def with_fields(self, *fields: tuple[str, str]) -> Answer:
+    def with_fields(self, *fields: tuple[str, str]) -> ServerAnswer:
         """The same with these fields, in place of any of the same name."""
         names = {name.lower() for name, _ in fields}
         kept = tuple((name, value) for name, value in self.fields if name.lower() not in names)

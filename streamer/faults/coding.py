@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from streamer.faults.body import Body, Pieces, Stage
+from streamer.faults.body import Body, BodyStage, Pieces
 from streamer.faults.kinds import zstd
 
 _BLOCK_BYTES = 1 << 20
@@ -52,7 +52,7 @@ class Compress:
         return out
 
 
-def compress(coding: str) -> Stage:
+def compress(coding: str) -> BodyStage:
     """The stage that makes a body of content-encoding gzip, deflate or zstd."""
     if coding == "zstd":
         return Compress(zstd().ZstdCompressor())

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from streamer.faults.body import Answer, Body, Staged, measured, stored
+from streamer.faults.body import Body, ServerAnswer, Staged, measured, stored
 from streamer.faults.coding import BitFlip, compress
-from streamer.faults.http1 import Head
+from streamer.faults.http1 import RequestHead
 from streamer.faults.kinds import Stage
+from streamer.faults.linechanges import lines
 from streamer.faults.ranges import part
-from streamer.faults.records import lines
 from streamer.faults.script import Fault
 
 _RESULTS_URL = rb'("results_url"\s*:\s*)"([^"]*)"'
@@ -65,7 +65,9 @@ def without_results_url(body: bytes) -> bytes:
     return re.sub(_RESULTS_URL, rb"\1null", body)
 
 
-async def damaged(answer: Answer, faults: Faults, request: Head, seed: str, open_files: ExitStack) -> Answer:
+async def damaged(
+    answer: ServerAnswer, faults: Faults, request: RequestHead, seed: str, open_files: ExitStack
+) -> ServerAnswer:
     """The answer as it is to be sent.
 
     A place that is a share of the body, compression, parts and a Content-Length need the size of the body: it is
@@ -101,7 +103,7 @@ async def _content(body: Body, faults: Faults, open_files: ExitStack) -> Body:
     return body
 
 
-async def _coded(answer: Answer, faults: Faults, open_files: ExitStack) -> Answer:
+async def _coded(answer: ServerAnswer, faults: Faults, open_files: ExitStack) -> ServerAnswer:
     fault = faults.of(Stage.CODING)
     if fault is None:
         return answer
@@ -112,7 +114,9 @@ async def _coded(answer: Answer, faults: Faults, open_files: ExitStack) -> Answe
     return replace(answer.with_fields(("content-encoding", coding)), body=body, chunked=False)
 
 
-async def _parted(answer: Answer, faults: Faults, request: Head, seed: str, open_files: ExitStack) -> Answer:
+async def _parted(
+    answer: ServerAnswer, faults: Faults, request: RequestHead, seed: str, open_files: ExitStack
+) -> ServerAnswer:
     fault = faults.of(Stage.RANGE)
     if fault is None or answer.status != 200:
         return answer

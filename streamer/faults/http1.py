@@ -25,7 +25,7 @@ Fields = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class RequestHead:
     """The first line of a message and its fields, in order."""
 
     line: tuple[str, str, str]
@@ -46,7 +46,7 @@ class Head:
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def parse_head(data: bytes) -> Head:
+def parse_head(data: bytes) -> RequestHead:
     """Read a head, its empty line included.
 
     Raises:
@@ -57,7 +57,7 @@ def parse_head(data: bytes) -> Head:
     fields = tuple((name, value.strip()) for name, colon, value in (line.partition(":") for line in rest) if colon)
     if len(words) < 2 or len(fields) != len(rest):
         raise ValueError("this is not HTTP/1.1")
-    return Head((words[0], words[1], words[2] if len(words) == 3 else ""), fields)
+    return RequestHead((words[0], words[1], words[2] if len(words) == 3 else ""), fields)
 
 
 def operation_of(method: str, target: str) -> tuple[str, str]:

@@ -9,14 +9,14 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
-from streamer.faults.body import Answer, of, whole
+from streamer.faults.body import ServerAnswer, of, whole
 from streamer.faults.damage import Faults, damaged, homed, shows_end, without_results_url
-from streamer.faults.http1 import HEAD_BYTES, Head, operation_of
+from streamer.faults.http1 import HEAD_BYTES, RequestHead, operation_of
 from streamer.faults.kinds import Stage
 from streamer.faults.replies import failed, made
 from streamer.faults.script import Script
 from streamer.faults.send import send
-from streamer.faults.stats import Stats
+from streamer.faults.stats import FaultStats
 from streamer.faults.upstream import Upstream
 from streamer.faults.wire import Received, Wire, read_head
 
@@ -36,7 +36,7 @@ class Proxy:
         self.base_url = base_url
         self._upstream = upstream
         self._script = script
-        self._stats = Stats()
+        self._stats = FaultStats()
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection until it is to end; whoever called drops it then."""
@@ -53,13 +53,15 @@ class Proxy:
                         request = await read_head(reader)
         except ValueError as error:
             with suppress(ConnectionError):
-                await self._send(wire, failed(400, f"The request cannot be read: {error}"), Head(("GET", "/", "")))
+                await self._send(
+                    wire, failed(400, f"The request cannot be read: {error}"), RequestHead(("GET", "/", ""))
+                )
 
-    def _counted(self) -> Answer:
+    def _counted(self) -> ServerAnswer:
         counts = json.dumps(self._stats.as_object(self._script.struck())).encode()
-        return Answer(status=200, fields=(("content-type", "application/json"),), body=of(counts))
+        return ServerAnswer(status=200, fields=(("content-type", "application/json"),), body=of(counts))
 
-    async def _exchange(self, request: Head, wire: Wire) -> bool:
+    async def _exchange(self, request: RequestHead, wire: Wire) -> bool:
         """One request and its answer; whether another may follow."""
         method, target, _ = request.line
         operation, batch = operation_of(method, target)
@@ -71,7 +73,7 @@ class Proxy:
         reply = faults.of(Stage.REPLY)
         async with AsyncExitStack() as stack:
             open_files = stack.enter_context(ExitStack())
-            answer: Answer | None = None
+            answer: ServerAnswer | None = None
             if reply is None or reply.param("accepted") is not None:
                 asked = self._upstream.asked(request, body, chunked=body.chunked)
                 answer = await stack.enter_async_context(asked)
@@ -90,7 +92,9 @@ class Proxy:
             answer = await damaged(answer, faults, request, seed, open_files)
             return await send(wire, answer, faults, request, open_files)
 
-    async def _object(self, answer: Answer, faults: Faults, operation: str, batch: str) -> tuple[Answer, Faults]:
+    async def _object(
+        self, answer: ServerAnswer, faults: Faults, operation: str, batch: str
+    ) -> tuple[ServerAnswer, Faults]:
         """An answer that holds batches, with their results_url leading here; and the faults for batches that ended."""
         try:
             data = await whole(answer.body, _OBJECT_BYTES)
@@ -105,7 +109,7 @@ class Proxy:
             data = without_results_url(data)
         return replace(answer, body=of(data)), faults
 
-    async def _send(self, wire: Wire, answer: Answer, request: Head) -> bool:
+    async def _send(self, wire: Wire, answer: ServerAnswer, request: RequestHead) -> bool:
         with ExitStack() as open_files:
             return await send(wire, answer, Faults(()), request, open_files)
 

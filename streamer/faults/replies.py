@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from urllib.parse import urlsplit
 
-from streamer.faults.body import Answer, of
+from streamer.faults.body import ServerAnswer, of
 from streamer.faults.coding import bomb
-from streamer.faults.http1 import Head
+from streamer.faults.http1 import RequestHead
 from streamer.faults.script import Fault
 
 _ERRORS = {
@@ -28,14 +28,14 @@ _BODIES = {
 _FILLER = b"x" * (1 << 14)
 
 
-def failed(status: int, message: str, *fields: tuple[str, str]) -> Answer:
+def failed(status: int, message: str, *fields: tuple[str, str]) -> ServerAnswer:
     """An error as the API sends it."""
     kind = _ERRORS.get(status, "api_error")
     error = {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_fault"}
     return _answer(status, "application/json", json.dumps(error).encode()).with_fields(*fields)
 
 
-def made(fault: Fault, request: Head) -> Answer | None:
+def made(fault: Fault, request: RequestHead) -> ServerAnswer | None:
     """The answer of a fault of the stage `REPLY`; None: close the connection without one."""
     match fault.name:
         case "status":
@@ -47,19 +47,21 @@ def made(fault: Fault, request: Head) -> Answer | None:
             return _redirect(fault, request.line[1])
         case "bomb":
             coded = (("content-type", "application/x-jsonl"), ("content-encoding", "gzip"))
-            return Answer(status=200, fields=coded, body=bomb(fault.number))
+            return ServerAnswer(status=200, fields=coded, body=bomb(fault.number))
         case "endless_body":
             plain = (("content-type", "text/plain"),)
-            return Answer(status=fault.number, fields=plain, body=of(b""), chunked=True, tail=_FILLER)
+            return ServerAnswer(status=fault.number, fields=plain, body=of(b""), chunked=True, tail=_FILLER)
         case _:
             return None
 
 
-def _answer(status: int, content_type: str, body: bytes) -> Answer:
-    return Answer(status=status, fields=(("content-type", content_type), ("request-id", "req_fault")), body=of(body))
+def _answer(status: int, content_type: str, body: bytes) -> ServerAnswer:
+    return ServerAnswer(
+        status=status, fields=(("content-type", content_type), ("request-id", "req_fault")), body=of(body)
+    )
 
 
-def _redirect(fault: Fault, target: str) -> Answer:
+def _redirect(fault: Fault, target: str) -> ServerAnswer:
     address = str(fault.value)
     if address == "self":
         address = target

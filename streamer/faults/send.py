@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from http import HTTPStatus
 
-from streamer.faults.body import PIECE_BYTES, Answer, measured
+from streamer.faults.body import PIECE_BYTES, ServerAnswer, measured
 from streamer.faults.damage import Faults
-from streamer.faults.http1 import Fields, Head, chunk
+from streamer.faults.http1 import Fields, RequestHead, chunk
 from streamer.faults.kinds import Stage
 from streamer.faults.offset import Unit
 from streamer.faults.script import Fault
@@ -94,7 +94,7 @@ class Pace:
         return (data[start : start + self.step] for start in range(0, len(data), self.step))
 
 
-async def send(wire: Wire, answer: Answer, faults: Faults, request: Head, open_files: ExitStack) -> bool:
+async def send(wire: Wire, answer: ServerAnswer, faults: Faults, request: RequestHead, open_files: ExitStack) -> bool:
     """Send an answer; whether the connection can be used again.
 
     Raises:
@@ -110,7 +110,7 @@ async def send(wire: Wire, answer: Answer, faults: Faults, request: Head, open_f
         answer = replace(answer, body=await measured(answer.body, open_files))
     framing = _framing(answer, frame)
     closing = framing is Framing.CLOSE or (request.get("connection") or "").lower() == "close"
-    head = Head(
+    head = RequestHead(
         ("HTTP/1.1", str(answer.status), answer.reason or _reason(answer.status)),
         (*answer.fields, *_length(answer, framing, frame), *((("connection", "close"),) if closing else ())),
     )
@@ -139,7 +139,7 @@ def _reason(status: int) -> str:
         return "Overloaded"
 
 
-def _framing(answer: Answer, frame: Fault | None) -> Framing:
+def _framing(answer: ServerAnswer, frame: Fault | None) -> Framing:
     if answer.status in (204, 304):
         return Framing.NONE
     if frame is not None and frame.name != "length":
@@ -149,7 +149,7 @@ def _framing(answer: Answer, frame: Fault | None) -> Framing:
     return Framing.LENGTH
 
 
-def _length(answer: Answer, framing: Framing, frame: Fault | None) -> Fields:
+def _length(answer: ServerAnswer, framing: Framing, frame: Fault | None) -> Fields:
     match framing:
         case Framing.LENGTH:
             lie = frame.number if frame is not None else 0
@@ -160,13 +160,13 @@ def _length(answer: Answer, framing: Framing, frame: Fault | None) -> Fields:
             return ()
 
 
-def _cut(fault: Fault | None, answer: Answer) -> Cut:
+def _cut(fault: Fault | None, answer: ServerAnswer) -> Cut:
     if fault is None or fault.place is None:
         return Cut(None)
     return Cut(fault.place.at(answer.body.size), fault.param("at"))
 
 
-async def _body(wire: Wire, answer: Answer, framing: Framing, cut: Cut, faults: Faults) -> bool:
+async def _body(wire: Wire, answer: ServerAnswer, framing: Framing, cut: Cut, faults: Faults) -> bool:
     """Send the body, and whatever marks its end unless it is cut; whether it was."""
     pace = Pace.of(faults)
 
@@ -197,7 +197,7 @@ async def _ended(wire: Wire, how: str) -> None:
             await wire.gone()
 
 
-async def _endless_headers(wire: Wire, head: Head) -> None:
+async def _endless_headers(wire: Wire, head: RequestHead) -> None:
     """Send a head that never ends, until the client leaves."""
     await wire.write(head.encode()[:-2])
     while True:

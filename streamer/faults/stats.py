@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from streamer.faults.http1 import Head
+from streamer.faults.http1 import RequestHead
 
 KEY_FIELDS = ("x-api-key", "authorization", "proxy-authorization", "cookie")
 
 
-class Stats:
+class FaultStats:
     """Counters since the start."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Stats:
         finally:
             self.open_connections -= 1
 
-    def count(self, operation: str, request: Head) -> None:
+    def count(self, operation: str, request: RequestHead) -> None:
         """Count a request."""
         self.requests[operation] += 1
         self.with_key[operation] += any(request.get(name) is not None for name in KEY_FIELDS)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
-from streamer.faults.body import Answer, Body
-from streamer.faults.http1 import HEAD_BYTES, HOP, Head, chunk
+from streamer.faults.body import Body, ServerAnswer
+from streamer.faults.http1 import HEAD_BYTES, HOP, RequestHead, chunk
 from streamer.faults.replies import failed
 from streamer.faults.wire import Received, put, read_head
 
@@ -42,7 +42,7 @@ class Upstream:
         return cls(f"{found.scheme}://{found.netloc}", found.scheme, found.hostname, port)
 
     @asynccontextmanager
-    async def asked(self, request: Head, body: Body, *, chunked: bool) -> AsyncIterator[Answer]:
+    async def asked(self, request: RequestHead, body: Body, *, chunked: bool) -> AsyncIterator[ServerAnswer]:
         """What it answers to a request; 502 where it cannot be reached or says nothing. The body is read as it comes.
 
         It is asked for no compression, so that the content can be damaged. What it compresses all the same passes as
@@ -66,7 +66,7 @@ class Upstream:
         finally:
             writer.transport.abort()
 
-    async def _pass_on(self, writer: asyncio.StreamWriter, request: Head, body: Body, *, chunked: bool) -> None:
+    async def _pass_on(self, writer: asyncio.StreamWriter, request: RequestHead, body: Body, *, chunked: bool) -> None:
         length = (("transfer-encoding", "chunked"),) if chunked else (("content-length", str(body.size)),)
         fields = (
             ("host", self.origin.partition("//")[2]),
@@ -75,13 +75,13 @@ class Upstream:
             ("connection", "close"),
             *(length if chunked or body.size else ()),
         )
-        await _put(writer, Head((request.line[0], request.line[1], "HTTP/1.1"), fields).encode())
+        await _put(writer, RequestHead((request.line[0], request.line[1], "HTTP/1.1"), fields).encode())
         while data := await body.read():
             await _put(writer, chunk(data) if chunked else data)
         if chunked:
             await _put(writer, chunk(b""))
 
-    async def _answer(self, reader: asyncio.StreamReader) -> Answer:
+    async def _answer(self, reader: asyncio.StreamReader) -> ServerAnswer:
         try:
             head = await read_head(reader)
             body = Received(reader, head, until_close=True) if head is not None else None
@@ -89,7 +89,7 @@ class Upstream:
             return failed(502, f"The upstream {self.origin} gave no answer: {error}")
         if head is None or body is None or not head.line[1].isdecimal():
             return failed(502, f"The upstream {self.origin} closed the connection without an answer")
-        return Answer(
+        return ServerAnswer(
             status=int(head.line[1]),
             reason=head.line[2],
             fields=head.without(HOP),

@@ -8,7 +8,7 @@ import struct
 import sys
 
 from streamer.faults.body import PIECE_BYTES
-from streamer.faults.http1 import HEAD_BYTES, Head, Unchunk, parse_head
+from streamer.faults.http1 import HEAD_BYTES, RequestHead, Unchunk, parse_head
 
 _UNSENT_CHECK = 0.002  # seconds between two looks at what the kernel has still to send
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: closing sends RST
@@ -28,7 +28,7 @@ async def put(writer: asyncio.StreamWriter, data: bytes) -> None:
     await writer.drain()
 
 
-async def read_head(reader: asyncio.StreamReader) -> Head | None:
+async def read_head(reader: asyncio.StreamReader) -> RequestHead | None:
     """The next head; None where the connection ends instead.
 
     Raises:
@@ -51,7 +51,7 @@ class Received:
         until_close: what has no length goes on to the end of the connection (an answer), or is empty (a request).
     """
 
-    def __init__(self, reader: asyncio.StreamReader, head: Head, *, until_close: bool) -> None:
+    def __init__(self, reader: asyncio.StreamReader, head: RequestHead, *, until_close: bool) -> None:
         self._reader = reader
         self._unchunk = Unchunk() if "chunked" in (head.get("transfer-encoding") or "").lower() else None
         length = head.get("content-length")

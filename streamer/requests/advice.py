@@ -60,7 +60,7 @@ class Advice(msgspec.Struct, frozen=True):
         return f"{told}: put what they have in common first and cache_control behind it, or leave it out"
 
 
-class Part(NamedTuple):
+class PromptPart(NamedTuple):
     """One part of a prompt."""
 
     hash: int
@@ -171,10 +171,10 @@ def _beginnings(params: Params) -> Iterator[tuple[int, int, bool]]:
             yield chain, size, part.marked
 
 
-def parts(params: Params) -> Iterator[Part]:
+def parts(params: Params) -> Iterator[PromptPart]:
     """A prompt as the cache sees it: the tools, the blocks of system prompt and first message, and all the rest."""
     if params.tools:
-        yield Part(
+        yield PromptPart(
             hash(tuple(map(bytes, params.tools))),
             sum(len(bytes(tool)) for tool in params.tools),
             any(map(is_marked, params.tools)),
@@ -192,14 +192,14 @@ def parts(params: Params) -> Iterator[Part]:
             size += part.text_bytes
             marked = marked or part.marked
     if others:
-        yield Part(chain, size, marked)
+        yield PromptPart(chain, size, marked)
 
 
-def _blocks(content: str | list[Raw], *, whole: bool = False) -> Iterator[Part]:
+def _blocks(content: str | list[Raw], *, whole: bool = False) -> Iterator[PromptPart]:
     """The blocks of some content; `whole` says that the last of them ends a prompt that asks for a breakpoint there."""
     if isinstance(content, str):
-        yield Part(hash(content), text_bytes(content), whole)
+        yield PromptPart(hash(content), text_bytes(content), whole)
         return
     for number, block in enumerate(content, start=1):
         marked = is_marked(block) or (whole and number == len(content))
-        yield Part(hash(bytes(block)), block_text_bytes(block), marked)
+        yield PromptPart(hash(bytes(block)), block_text_bytes(block), marked)

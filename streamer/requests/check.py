@@ -1,6 +1,6 @@
 """One request, checked: everything the API would refuse the whole batch for, or surely the request.
 
-A fault in a custom_id costs the whole batch, at once; one in the params costs its request, a day later, as an errored
+A problem in a custom_id costs the whole batch, at once; one in the params costs its request, a day later, as an errored
 record. What is looked for in params is what every request must have and what the Batches API documents as refused
 (https://docs.claude.com/en/docs/build-with-claude/batch-processing); the rest is the API's to judge.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from streamer.requests.faults import shown
+from streamer.requests.problems import shown
 from streamer.requests.prompt import Params
 
 CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event
 
-from streamer.api.errors import ConfigurationError, StreamerError
 from streamer.disk.failures import cannot_write
 from streamer.disk.wholefile import WholeFile
+from streamer.errors import ConfigurationError, StreamerError
+from streamer.progress import Progress, Work
 from streamer.requests.advice import Adviser
 from streamer.requests.check import Checked, Refused, check_given, check_params, check_request
+from streamer.requests.duplicates import MOST_TOLD, IdHashes, repeats
 from streamer.requests.estimate import Estimator
-from streamer.requests.faults import Fault, FaultLog, Place
-from streamer.requests.ids import MOST_TOLD, IdHashes, repeats
-from streamer.requests.places import Places
+from streamer.requests.locations import Locations
+from streamer.requests.options import PrepareOptions
+from streamer.requests.problems import Location, ProblemLog
 from streamer.requests.reading import Draft, RequestFile, name_of, read_drafts
-from streamer.requests.slices import ENVELOPE_BYTES, MAX_BYTES, MAX_REQUESTS, split
+from streamer.requests.slices import ENVELOPE_BYTES, split
 from streamer.requests.spool import NewSpool, Spool, custom_id_of
 from streamer.requests.template import ParamsTemplate, TemplateError
-from streamer.step import Step, Work
 
 ID_PREFIX = "request-"
 FIELDS = "fields.jsonl"
@@ -32,15 +33,11 @@ _PREFIX = re.compile(r"[a-zA-Z0-9_-]{1,44}")  # and up to 20 digits make a custo
 def prepare(
     files: Sequence[RequestFile],
     spool: Path,
+    options: PrepareOptions | None = None,
     *,
-    on_fault: Callable[[Fault], None],
-    id_prefix: str | None = None,
-    template: str | Path | None = None,
-    max_requests: int = MAX_REQUESTS,
-    max_bytes: int = MAX_BYTES,
     digest: str | None = None,
     stop: Event | None = None,
-    step: Step | None = None,
+    progress: Progress | None = None,
 ) -> Spool:
     """Read and check request files, and write them as one spool.
 
@@ -52,24 +49,20 @@ def prepare(
     Args:
         files: paths, or binary files such as stdin.
         spool: where the spool goes; its directory is made if need be. Its name stands for a whole spool or not at all.
-        on_fault: told of everything that is wrong, as it is found.
-        id_prefix: what custom_ids that have to be made begin with, `request-` unless given; they go on with the
-            number of the request among all, from 1.
-        template: a JSON file of params for CSV, with `{column}` in its strings.
-        max_requests: how many requests a batch may have.
-        max_bytes: how long the body of a batch may be.
+        options: how they are read and split.
         digest: what the spool's digest has to be, when a submission is continued; if it is another one, what is there
             already stays.
         stop: set by another thread to have this one give up soon.
-        step: is told how far this has come; its total is known when all files have a size.
+        progress: is told how far this has come; its total is known when all files have a size.
 
     Raises:
         FaultsError: something is wrong with the files; all of it was told, and nothing is left on the disk.
         ConfigurationError: the prefix cannot be used, or the digest is another one.
-        SinkError: the disk does not take the spool.
+        StorageError: the disk does not take the spool.
         StreamerError: it was stopped.
     """
-    prefix = ID_PREFIX if id_prefix is None else id_prefix
+    options = options or PrepareOptions()
+    prefix = ID_PREFIX if options.id_prefix is None else options.id_prefix
     if not _PREFIX.fullmatch(prefix):
         raise ConfigurationError(
             f"the id prefix {prefix!r} cannot begin a custom_id: use 1 to 44 letters, digits, hyphens and underscores"
@@ -87,13 +80,12 @@ def prepare(
             preparation = _Preparation(
                 spool,
                 stack,
-                FaultLog(on_fault),
+                options,
                 prefix=prefix,
-                max_bytes=max_bytes,
                 stop=stop or Event(),
-                step=step or Step(Work.CHECKING),
+                progress=progress or Progress(Work.CHECKING),
             )
-            return preparation.run(files, template, max_requests, digest)
+            return preparation.run(files, digest)
     except OSError as error:
         raise cannot_write(spool, error, "nothing was sent") from error
 
@@ -105,40 +97,38 @@ class _Preparation:
         self,
         spool: Path,
         stack: ExitStack,
-        faults: FaultLog,
+        options: PrepareOptions,
         *,
         prefix: str,
-        max_bytes: int,
         stop: Event,
-        step: Step,
+        progress: Progress,
     ) -> None:
         self._stack = stack
-        self._faults = faults
+        self._options = options
+        self._problems = ProblemLog(options.on_problem)
         self._prefix = prefix
-        self._max_bytes = max_bytes
+        self._max_bytes = options.max_bytes
         self._stop = stop
-        self._step = step
+        self._progress = progress
         self._spool = stack.enter_context(NewSpool(spool))
         self._fields: WholeFile | None = None
         self._hashes = stack.enter_context(IdHashes(spool.parent))
-        self._places = stack.enter_context(Places(spool.parent))
+        self._places = stack.enter_context(Locations(spool.parent))
         self._estimator = Estimator()
         self._adviser = Adviser()
 
-    def run(
-        self, files: Sequence[RequestFile], template: str | Path | None, max_requests: int, digest: str | None
-    ) -> Spool:
+    def run(self, files: Sequence[RequestFile], digest: str | None) -> Spool:
         path = self._spool.path
         parsed = None
-        if template is not None:
-            parsed = self._template(template)
+        if self._options.template is not None:
+            parsed = self._template(self._options.template)
             self._fields = self._stack.enter_context(WholeFile(path.with_name(FIELDS)))
-        self._step.total = _bytes_in_all(files)
-        drafts = read_drafts(files, self._faults, template=parsed, longest=self._max_bytes, step=self._step)
-        slices = list(split(self._lengths(drafts), max_requests=max_requests, max_bytes=self._max_bytes))
+        self._progress.total = _bytes_in_all(files)
+        drafts = read_drafts(files, self._problems, template=parsed, longest=self._max_bytes, progress=self._progress)
+        slices = list(split(self._lengths(drafts), max_requests=self._options.max_requests, max_bytes=self._max_bytes))
         self._tell_repeats(files)
-        if self._faults.count:
-            raise self._faults.error()
+        if self._problems.count:
+            raise self._problems.error()
         self._spool.sync()
         if digest not in (None, self._spool.digest):
             raise ConfigurationError(
@@ -153,22 +143,22 @@ class _Preparation:
         try:
             return ParamsTemplate(Path(path).read_bytes())
         except TemplateError as error:
-            self._faults.file(str(path), str(error))
+            self._problems.file(str(path), str(error))
         except OSError as error:
-            self._faults.file(str(path), f"this cannot be read: {error.strerror or error}")
-        raise self._faults.error()
+            self._problems.file(str(path), f"this cannot be read: {error.strerror or error}")
+        raise self._problems.error()
 
     def _lengths(self, drafts: Iterator[Draft]) -> Iterator[int]:
         """Check each request and write its line; how long each line is."""
         for number, draft in enumerate(drafts, start=1):
-            self._step.requests = number
+            self._progress.requests = number
             if self._stop.is_set():
                 raise StreamerError("the requests were not read to their end, as this was stopped; nothing was sent")
             try:
                 checked = self._check(draft, number)
             except Refused as refused:
                 for reason in refused.reasons:
-                    self._faults.request(draft.place, reason)
+                    self._problems.request(draft.place, reason)
                 if refused.custom_id is None:
                     continue
                 # The spool will not be kept, but that the id is used must be known when it comes again.
@@ -199,7 +189,7 @@ class _Preparation:
             )
         return checked
 
-    def _note(self, custom_id: str, place: Place) -> None:
+    def _note(self, custom_id: str, place: Location) -> None:
         self._hashes.add(custom_id)
         self._places.add(place)
 
@@ -210,9 +200,9 @@ class _Preparation:
         custom_ids = map(custom_id_of, self._spool.read_back())
         for repeat in repeats(zip(custom_ids, self._places, strict=True), suspects):
             first = repeat.first.within if repeat.first.file == repeat.again.file else str(repeat.first)
-            self._faults.request(repeat.again, f"the custom_id {repeat.custom_id!r} was used in {first} already")
+            self._problems.request(repeat.again, f"the custom_id {repeat.custom_id!r} was used in {first} already")
         if more:
-            self._faults.file(
+            self._problems.file(
                 name_of(files[0]), f"more than {MOST_TOLD:,} custom_ids are used more than once; only so many are told"
             )
 

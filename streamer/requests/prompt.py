@@ -10,7 +10,7 @@ from msgspec import Raw
 NULL = Raw(b"null")
 
 
-class Message(msgspec.Struct, gc=False):
+class PromptMessage(msgspec.Struct, gc=False):
     """One message of a conversation."""
 
     role: str
@@ -26,7 +26,7 @@ class Params(msgspec.Struct, gc=False):
 
     model: Annotated[str, msgspec.Meta(min_length=1)]
     max_tokens: Annotated[int, msgspec.Meta(ge=1)]
-    messages: Annotated[list[Message], msgspec.Meta(min_length=1)]
+    messages: Annotated[list[PromptMessage], msgspec.Meta(min_length=1)]
     system: str | list[Raw] | None = None
     tools: list[Raw] | None = None
     cache_control: Raw = NULL
@@ -52,7 +52,7 @@ class Source(msgspec.Struct, gc=False):
     content: str | list[Raw] | None = None
 
 
-class Block(msgspec.Struct, gc=False):
+class PromptBlock(msgspec.Struct, gc=False):
     """One block of content."""
 
     type: str = ""
@@ -104,4 +104,4 @@ def is_marked(raw: Raw) -> bool:
         return True
 
 
-_block = msgspec.json.Decoder(Block).decode
+_block = msgspec.json.Decoder(PromptBlock).decode

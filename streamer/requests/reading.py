@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 import msgspec
 
-from streamer.requests.array import HEAD, is_array, read_array
-from streamer.requests.faults import FaultLog, Place
-from streamer.requests.lines import read_lines
-from streamer.requests.table import read_table
+from streamer.progress import Progress, Work
+from streamer.requests.csvfile import read_csv
+from streamer.requests.jsonarray import HEAD, is_array, read_array
+from streamer.requests.jsonlines import read_lines
+from streamer.requests.problems import Location, ProblemLog
 from streamer.requests.template import ParamsTemplate
-from streamer.step import Step, Work
 
 _BUFFER = 1 << 20
 
@@ -26,7 +26,7 @@ RequestFile = str | Path | BinaryIO
 class Draft(msgspec.Struct, gc=False):
     """A request as it was given, not checked."""
 
-    place: Place
+    place: Location
     text: bytes  # the whole request, or its params alone
     bare: bool  # it is the params alone
     custom_id: str | None = None  # of bare params; None when it has to be made
@@ -35,34 +35,34 @@ class Draft(msgspec.Struct, gc=False):
 
 def read_drafts(
     files: Sequence[RequestFile],
-    faults: FaultLog,
+    problems: ProblemLog,
     *,
     template: ParamsTemplate | None,
     longest: int,
-    step: Step | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Draft]:
     """All requests of all files, in order; what is wrong with a file is told, and the next one is read.
 
     Args:
         files: paths, or binary files that are read to their end and not closed.
-        faults: told of what is wrong.
+        problems: told of what is wrong.
         template: what params are made by; then the files are CSV.
         longest: bytes of a request at most.
-        step: is told how many bytes were read.
+        progress: is told how many bytes were read.
     """
-    step = step or Step(Work.CHECKING)
+    progress = progress or Progress(Work.CHECKING)
     for file in files:
         name = name_of(file)
         draft = None
-        before = faults.count
+        before = problems.count
         try:
             with _opened(file) as opened:
-                for draft in _of_file(opened, name, faults, template, longest, step):
+                for draft in _of_file(opened, name, problems, template, longest, progress):
                     yield draft
         except OSError as error:
-            faults.file(name, f"this cannot be read: {error.strerror or error}")
-        if draft is None and faults.count == before:
-            faults.file(name, "there is no request in it")
+            problems.file(name, f"this cannot be read: {error.strerror or error}")
+        if draft is None and problems.count == before:
+            problems.file(name, "there is no request in it")
 
 
 def name_of(file: RequestFile) -> str:
@@ -87,23 +87,23 @@ def _opened(file: RequestFile) -> Iterator[BinaryIO]:
 
 
 def _of_file(
-    file: BinaryIO, name: str, faults: FaultLog, template: ParamsTemplate | None, longest: int, step: Step
+    file: BinaryIO, name: str, problems: ProblemLog, template: ParamsTemplate | None, longest: int, progress: Progress
 ) -> Iterator[Draft]:
     head = file.read(HEAD)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        faults.file(name, "this is UTF-16; save it as UTF-8")
+        problems.file(name, "this is UTF-16; save it as UTF-8")
         return
     head = head.removeprefix(b"\xef\xbb\xbf")
-    whole = io.BufferedReader(_Rejoined(head, file, step), _BUFFER)
+    whole = io.BufferedReader(_Rejoined(head, file, progress), _BUFFER)
     if template is not None:
-        for record in read_table(whole, name, faults, template):
+        for record in read_csv(whole, name, problems, template):
             yield Draft(record.place, record.params, True, record.custom_id, record.fields)
     elif name.lower().endswith(".csv"):
-        faults.file(name, "a CSV file needs a template of the params that its records stand for (--template)")
+        problems.file(name, "a CSV file needs a template of the params that its records stand for (--template)")
     else:
         read = read_array if is_array(head) else read_lines
         bare: bool | None = None
-        for place, text in read(whole, name, faults, longest=longest):
+        for place, text in read(whole, name, problems, longest=longest):
             if bare is None:
                 bare = _is_bare(text)
             yield Draft(place, text, bare)
@@ -125,10 +125,10 @@ def _is_bare(text: bytes) -> bool:
 class _Rejoined(io.RawIOBase):
     """A file, with what was read of it put back before it; what is taken of it is counted."""
 
-    def __init__(self, head: bytes, file: BinaryIO, step: Step) -> None:
+    def __init__(self, head: bytes, file: BinaryIO, progress: Progress) -> None:
         self._head = head
         self._file = file
-        self._step = step
+        self._progress = progress
 
     def readable(self) -> bool:
         return True
@@ -137,5 +137,5 @@ class _Rejoined(io.RawIOBase):
         part = self._head[: len(buffer)] if self._head else self._file.read(len(buffer))
         self._head = self._head[len(part) :]
         buffer[: len(part)] = part
-        self._step.done += len(part)
+        self._progress.done += len(part)
         return len(part)

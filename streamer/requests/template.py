@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from streamer.api.errors import ConfigurationError
-from streamer.requests.faults import shown
+from streamer.errors import ConfigurationError
+from streamer.requests.problems import shown
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"(?=(\s*:)?)')
 _BRACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from streamer.api.errors import RecordError
 from streamer.api.types import Result
+from streamer.errors import RecordError
 
 # What is kept of every record until its batch is done with has a bound, or a hostile server could fill the memory with
 # it: the API allows 64 characters in a custom_id, and its names are shorter.

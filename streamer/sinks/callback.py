@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Literal, overload
 
-from streamer.api.errors import ConfigurationError, SinkError
 from streamer.api.types import Batch
+from streamer.errors import ConfigurationError, SinkError
 from streamer.results.accounting import Tally
 from streamer.results.block import Block
 from streamer.results.record import Record

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from streamer.api.errors import SinkError
 from streamer.api.types import Batch
+from streamer.errors import SinkError
 from streamer.results.accounting import Tally
 from streamer.results.block import Block
 from streamer.sinks.base import Sink, Writer

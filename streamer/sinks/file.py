@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from streamer.api.errors import SinkError
 from streamer.api.types import Batch
 from streamer.disk.failures import cannot_write
+from streamer.errors import StorageError
 from streamer.results.block import Block
 from streamer.sinks.base import PartWriter, Sink
-from streamer.sinks.gathering import Gathering
 from streamer.sinks.partfile import PartFile
-from streamer.sinks.template import Template
+from streamer.sinks.template import PathTemplate
+from streamer.sinks.writeback import WriteBack
 from streamer.threads import Threads
 
 KEPT = "what is already written is kept"
@@ -39,9 +39,9 @@ class FileSink(Sink):
     durable = True
 
     def __init__(self, template: str | os.PathLike[str] = "results/{batch_id}.jsonl") -> None:
-        self._template = Template(os.fspath(template))
+        self._template = PathTemplate(os.fspath(template))
         self._threads = Threads("streamer-file", THREADS)
-        self._gathering = Gathering()
+        self._write_back = WriteBack()
 
     def __repr__(self) -> str:
         return f"FileSink({str(self._template)!r})"
@@ -50,7 +50,7 @@ class FileSink(Sink):
         """Open the file of `batch` and read what it holds.
 
         Raises:
-            SinkError: the file cannot be used, is being written by another process, or holds what is not records.
+            StorageError: the file cannot be used, is being written by another process, or holds what is not records.
         """
         part = PartFile(self._template.path(batch.id))
         try:
@@ -58,25 +58,25 @@ class FileSink(Sink):
         except BaseException:
             part.close()
             raise
-        return FileWriter(part, self._threads, self._gathering)
+        return FileWriter(part, self._threads, self._write_back)
 
     async def close(self) -> None:
         """End the sink's threads."""
         self._threads.close()
-        self._gathering.close()
-        self._gathering = Gathering()  # for whoever opens it again: with nothing of the files that were
+        self._write_back.close()
+        self._write_back = WriteBack()  # for whoever opens it again: with nothing of the files that were
 
 
 class FileWriter(PartWriter):
-    """The file of one batch, being written: by `gathering`, and made durable in `threads`."""
+    """The file of one batch, being written: by `write_back`, and made durable in `threads`."""
 
-    def __init__(self, part: PartFile, threads: Threads, gathering: Gathering) -> None:
+    def __init__(self, part: PartFile, threads: Threads, write_back: WriteBack) -> None:
         super().__init__(part.tally)
         self.destination = str(part.path)
         self.committed = part.committed
         self._part = part
         self._threads = threads
-        self._gathering = gathering
+        self._write_back = write_back
         self._whole = part.size  # bytes of whole records: held, and taken since; what the file must have in the end
         self._long = 0  # bytes of the long record under way
         self._over = part.committed  # it takes nothing more, whatever comes
@@ -112,7 +112,7 @@ class FileWriter(PartWriter):
             self._whole += length + 1
             await self._take(b"\n")
         else:
-            await self._gathering.flush(self._part)
+            await self._write_back.flush(self._part)
             await self._threads.complete(partial(self._part.truncate, self._whole))
             self._tell_failure()
 
@@ -120,16 +120,16 @@ class FileWriter(PartWriter):
         """Make the file durable and give it its final name; nothing to do when an earlier run did.
 
         Raises:
-            SinkError: the disk did not take it all. After a failed fsync the file is removed, as nobody can know
+            StorageError: the disk did not take it all. After a failed fsync the file is removed, as nobody can know
                 what of it was lost; otherwise it keeps what it holds.
         """
         if self.committed:
             return
         self._tell_failure()
         if not self._intact or self._long:
-            raise SinkError(f"{self.destination} cannot be made final: its last record is not whole")
+            raise StorageError(f"{self.destination} cannot be made final: its last record is not whole")
         self._over = True
-        await self._gathering.flush(self._part)
+        await self._write_back.flush(self._part)
         self._tell_failure()
         await self._threads.run(partial(self._part.publish, self._whole))
         self.committed = True
@@ -138,13 +138,13 @@ class FileWriter(PartWriter):
         """Write what is waiting and close the file; a long record under way is cut off when it is next opened.
 
         Raises:
-            SinkError: the disk did not take it.
+            StorageError: the disk did not take it.
         """
         self._over = True
         if not self._part.is_open:
             return
         try:
-            await self._gathering.flush(self._part)
+            await self._write_back.flush(self._part)
         finally:
             try:
                 await self._threads.complete(self._part.close)
@@ -156,15 +156,15 @@ class FileWriter(PartWriter):
     async def _take(self, data: bytes) -> None:
         self._tell_failure()
         if not self._intact:
-            raise SinkError(f"{self.destination} takes nothing more: it is {self._state}")
-        await self._gathering.add(self._part, data)
+            raise StorageError(f"{self.destination} takes nothing more: it is {self._state}")
+        await self._write_back.add(self._part, data)
         self._tell_failure()
 
     def _tell_failure(self) -> None:
         """Raise what a thread met when it wrote, once.
 
         Raises:
-            SinkError: the disk did not take it.
+            StorageError: the disk did not take it.
         """
         failure = self._part.failure
         if failure is not None and not self._told:

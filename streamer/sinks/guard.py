@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from streamer.api.errors import SinkError, StreamerError
+from streamer.errors import SinkError, StreamerError
 from streamer.sinks.base import Sink, Writer
 
 T = TypeVar("T")

@@ -10,9 +10,9 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 
-from streamer.api.errors import SinkError
 from streamer.disk.failures import cannot_use
 from streamer.disk.sqlitefile import SqliteFile
+from streamer.errors import InUseError, StorageError
 
 SCHEMA = """
 CREATE TABLE acknowledged (
@@ -32,7 +32,7 @@ class Journal(SqliteFile):
     Args:
         path: the file; made when it is not there.
 
-    Every method raises `SinkError` when the file is damaged, not a journal, in use, or cannot be written.
+    Every method raises `StorageError` when the file is damaged, not a journal, in use, or cannot be written.
     """
 
     application = 0x5374726D  # "Strm"
@@ -69,16 +69,18 @@ class Journal(SqliteFile):
             )
             connection.execute("DELETE FROM acknowledged WHERE target = ? AND batch_id = ?", ours)
 
-    def _in_use(self) -> SinkError:
-        return SinkError(f"the checkpoint {self.path} is in use by another process; let it finish or name another file")
+    def _in_use(self) -> StorageError:
+        return InUseError(
+            f"the checkpoint {self.path} is in use by another process; let it finish or name another file"
+        )
 
-    def _unusable(self, error: OSError | sqlite3.Error) -> SinkError:
+    def _unusable(self, error: OSError | sqlite3.Error) -> StorageError:
         if isinstance(error, OSError):
             return cannot_use(self.path, error)
-        return SinkError(f"the checkpoint {self.path} cannot be used: {error}")
+        return StorageError(f"the checkpoint {self.path} cannot be used: {error}")
 
-    def _damaged(self, what: str) -> SinkError:
-        return SinkError(
+    def _damaged(self, what: str) -> StorageError:
+        return StorageError(
             f"the checkpoint {self.path} cannot be trusted: {what}; restore it, or move it away to have every record "
             "of the batches that are not finished delivered again"
         )

@@ -18,11 +18,11 @@ from io import FileIO
 from operator import methodcaller
 from pathlib import Path
 
-from streamer.api.errors import SinkError
 from streamer.disk.directories import make_directories
 from streamer.disk.failures import cannot_use, cannot_write
+from streamer.errors import InUseError, StorageError
 from streamer.results.accounting import Tally
-from streamer.sinks.scan import BrokenFileError, last_line_end, scan
+from streamer.sources.resultfile import BrokenFileError, last_line_end, scan
 
 STRETCH = 1024 * 1024  # bytes of a growing file that are written out together; a file of a few MB must be, too
 MOST_PIECES = os.sysconf("SC_IOV_MAX")  # that the system takes at once
@@ -97,7 +97,7 @@ class PartFile:
         """Open the file, find out what it holds, and cut off what a killed run left unfinished.
 
         Raises:
-            SinkError: it cannot be used, is being written by somebody else, or holds what is not records.
+            StorageError: it cannot be used, is being written by somebody else, or holds what is not records.
         """
         try:
             make_directories(self.path.parent)
@@ -126,12 +126,12 @@ class PartFile:
             size: bytes that it must have: all that was held and written.
 
         Raises:
-            SinkError: the file is not what was written, the disk did not take it, or the final name was taken.
+            StorageError: the file is not what was written, the disk did not take it, or the final name was taken.
         """
         assert self.file is not None  # noqa: S101 - a committed file is not published again
         found = os.fstat(self.file.fileno()).st_size
         if found != size:
-            raise SinkError(
+            raise StorageError(
                 f"{self.part} has {found:,} bytes where {size:,} were written, so it was not made final: something "
                 f"else writes to it; move it away and run the same again"
             )
@@ -147,7 +147,9 @@ class PartFile:
             ) from error
         try:
             if self._stat(self.path.name) is not None:
-                raise SinkError(f"{self.path} was made by somebody else meanwhile; move it away and run the same again")
+                raise StorageError(
+                    f"{self.path} was made by somebody else meanwhile; move it away and run the same again"
+                )
             os.rename(self.part.name, self.path.name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
             os.fsync(self._directory)
             self.close()  # here, for one hop to a thread less
@@ -197,7 +199,7 @@ class PartFile:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise SinkError(
+            raise InUseError(
                 f"{self.part} is being written by another process; let it finish or choose another target"
             ) from error
         ours, named = os.fstat(descriptor), self._stat(self.part.name)
@@ -209,7 +211,7 @@ class PartFile:
             self.file = None
             return False
         if ours.st_uid != os.geteuid() or ours.st_nlink != 1:
-            raise SinkError(
+            raise StorageError(
                 f"{self.part} is not this user's alone (another owner, or a second name for the same file); "
                 f"remove it or choose another target"
             )
@@ -227,7 +229,7 @@ class PartFile:
             mode = os.fstat(descriptor).st_mode
             if not stat.S_ISREG(mode):
                 kind = "a directory" if stat.S_ISDIR(mode) else "not a plain file"
-                raise SinkError(f"{path} cannot be used: it is {kind}; remove it or choose another target")
+                raise StorageError(f"{path} cannot be used: it is {kind}; remove it or choose another target")
         except BaseException:
             os.close(descriptor)
             raise
@@ -238,9 +240,9 @@ class PartFile:
             for ids, results in scan(descriptor, end):
                 self.tally.add(ids, results)
                 if self._stopped:
-                    raise SinkError(f"{path} was not read to its end: stopped")
+                    raise StorageError(f"{path} was not read to its end: stopped")
         except BrokenFileError as broken:
-            raise SinkError(
+            raise StorageError(
                 f"{path} holds something else than records at byte {broken.offset:,} ({broken.reason}), so it was left "
                 f"as it is; move it away and run the same again to have the batch fetched anew"
             ) from broken

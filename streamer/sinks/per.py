@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-from streamer.api.errors import ConfigurationError
+from streamer.errors import ConfigurationError
 from streamer.results.block import Block
 from streamer.results.record import Record
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from streamer.api.errors import ConfigurationError
 from streamer.api.types import Batch
+from streamer.errors import ConfigurationError
 from streamer.results.accounting import Tally
 from streamer.results.block import Block
 from streamer.sinks.base import Sink, Writer

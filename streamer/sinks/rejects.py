@@ -15,11 +15,11 @@ from typing import BinaryIO
 
 import msgspec
 
-from streamer.api.errors import SinkError
 from streamer.disk.directories import make_directories
 from streamer.disk.failures import cannot_use, cannot_write
+from streamer.errors import StorageError
 from streamer.results.block import Reject
-from streamer.sinks.template import Template
+from streamer.sinks.template import PathTemplate
 from streamer.threads import Threads
 
 PIECE = 3 << 16  # bytes encoded at once; a multiple of 3, so that the pieces of base64 make one
@@ -34,7 +34,7 @@ class RejectFile:
     """
 
     def __init__(self, template: str | None, batch_id: str) -> None:
-        self.path: Path | None = None if template is None else Template(template).path(batch_id)
+        self.path: Path | None = None if template is None else PathTemplate(template).path(batch_id)
         self._batch_id = batch_id
         self._file: BinaryIO | None = None
         self._threads = Threads("streamer-rejects", 1)
@@ -49,7 +49,7 @@ class RejectFile:
         """Keep one reject.
 
         Raises:
-            SinkError: the file cannot be written.
+            StorageError: the file cannot be written.
         """
         if self.path is not None:
             await self._threads.run(lambda: self._write(reject))
@@ -58,7 +58,7 @@ class RejectFile:
         """The batch is complete: what an earlier run could not decode has come whole.
 
         Raises:
-            SinkError: the file cannot be removed.
+            StorageError: the file cannot be removed.
         """
         if self.path is not None and self.path.is_file():
             try:
@@ -100,14 +100,14 @@ def _begin(path: Path) -> BinaryIO:
     """Open the file, empty, and only if it can be nobody else's: it is no link, no pipe, and has no second name.
 
     Raises:
-        SinkError: it could be.
+        StorageError: it could be.
     """
     make_directories(path.parent)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
-            raise SinkError(
+            raise StorageError(
                 f"{path} is not this user's plain file alone (another kind or owner, or a second name for the same "
                 f"file); remove it or choose another place for rejects"
             )

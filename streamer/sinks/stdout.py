@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import IO
 
-from streamer.api.errors import SinkError
 from streamer.api.types import Batch
+from streamer.errors import SinkError
 from streamer.results.accounting import Tally
 from streamer.results.block import Block
 from streamer.sinks.base import PartWriter, Sink

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from importlib.metadata import EntryPoint, entry_points
 
-from streamer.api.errors import ConfigurationError, StreamerError
+from streamer.errors import ConfigurationError, StreamerError
 from streamer.sinks.base import Sink
 from streamer.sinks.file import FileSink
 from streamer.sinks.stdout import StdoutSink

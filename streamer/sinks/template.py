@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from string import Formatter
 
-from streamer.api.errors import ConfigurationError
+from streamer.errors import ConfigurationError
 
 PLAIN = re.compile(r"[A-Za-z0-9_-]{1,128}")  # every id the API has given so far
 FIELD = "batch_id"
@@ -31,7 +31,7 @@ def safe_name(batch_id: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", batch_id[:64]) + "~" + digest[:32]
 
 
-class Template:
+class PathTemplate:
     """A path with `{batch_id}` in it, e.g. `results/{batch_id}.jsonl`.
 
     Raises:

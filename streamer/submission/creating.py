@@ -19,8 +19,9 @@ from typing import TypeVar
 import msgspec
 
 from streamer.api.client import Client
-from streamer.api.clock import Clock, SystemClock
-from streamer.api.errors import (
+from streamer.api.types import Batch, BatchPage
+from streamer.clock import Clock, SystemClock
+from streamer.errors import (
     ApiError,
     AuthenticationError,
     ConfigurationError,
@@ -28,12 +29,12 @@ from streamer.api.errors import (
     StreamerError,
     SubmissionError,
 )
-from streamer.api.types import Batch, BatchPage
-from streamer.step import Step, Work
+from streamer.progress import Progress, Work
 from streamer.submission.ledger import Ledger, Planned, State
+from streamer.submission.options import CreateOptions
 from streamer.submission.refusal import QUEUE_PATIENCE, TOLD_EVERY, passes, pause, remedy
 from streamer.submission.settlement import there_before
-from streamer.submission.settling import STOP, OnUnknown, settle
+from streamer.submission.settling import OnUnknown, settle
 from streamer.submission.spoolbody import SpoolBody
 from streamer.threads import Threads
 from streamer.watching.watch import watch
@@ -49,11 +50,10 @@ MOST_UNKNOWN = 5  # creates of one batch of which no batch came and no answer ei
 async def create_batches(
     client: Client,
     ledger: Ledger,
+    options: CreateOptions | None = None,
     *,
     attempt: int | None = None,
-    on_unknown: OnUnknown = STOP,
-    warm_cache: bool = False,
-    working: Callable[[Step], None] = lambda step: None,
+    working: Callable[[Progress], None] = lambda progress: None,
     clock: Clock | None = None,
     random: Random | None = None,
 ) -> AsyncGenerator[Planned, None]:
@@ -65,11 +65,8 @@ async def create_batches(
     Args:
         client: sends the creates.
         ledger: what is planned; for one `create_batches` at a time.
+        options: how.
         attempt: create the batches of this one only.
-        on_unknown: what to do where the list does not tell whether a batch was created: `stop`; `resend`, which may
-            create it twice; the id of the batch that it is; or a coroutine function that gets an `Unsettled` and
-            returns one of these.
-        warm_cache: let a first batch of one request end before the others of its attempt are sent.
         working: is told of each body that is sent, as it begins.
         clock: where time comes from.
         random: where jitter comes from.
@@ -79,12 +76,13 @@ async def create_batches(
         ConfigurationError: `on_unknown` names a batch that it cannot be.
         AuthenticationError: the key is refused.
     """
+    options = options or CreateOptions()
     threads = Threads("streamer-ledger", 1)
     creator = _Creator(
         client,
         ledger,
         threads,
-        on_unknown=on_unknown,
+        on_unknown=options.on_unknown,
         working=working,
         clock=clock or SystemClock(),
         random=random or Random(),  # noqa: S311 - jitter, no secret
@@ -98,7 +96,7 @@ async def create_batches(
         at = 0  # the attempt
         for one in wanted:
             if one.state is not State.CREATED:
-                if warm_cache and warming is not None and one.attempt == at:
+                if options.warm_cache and warming is not None and one.attempt == at:
                     await creator.until_ended(warming)
                     warming = None
                 one = await creator.create(one)  # noqa: PLW2901 - the same batch, further on
@@ -119,7 +117,7 @@ class _Creator:
         threads: Threads,
         *,
         on_unknown: OnUnknown,
-        working: Callable[[Step], None],
+        working: Callable[[Progress], None],
         clock: Clock,
         random: Random,
     ) -> None:
@@ -145,8 +143,8 @@ class _Creator:
 
     async def create(self, one: Planned) -> Planned:
         """Create a batch that is not created yet, as far as the ledger knows."""
-        step = Step(Work.SENDING, batch=self._done + 1, batches=self._total)
-        body = SpoolBody(self._ledger.directory / one.spool, one.slice, step)
+        progress = Progress(Work.SENDING, batch=self._done + 1, batches=self._total)
+        body = SpoolBody(self._ledger.directory / one.spool, one.slice, progress)
         if one.state is State.INTENDED:
             log.warning("a create was interrupted; looking whether a batch came of it", extra={"action": "settle"})
             if (batch_id := await self._settled(one)) is not None:
@@ -155,7 +153,7 @@ class _Creator:
         for _ in range(MOST_UNKNOWN):
             one = await self._intended(one)
             try:
-                batch = await self._sent(one, body, step, room)
+                batch = await self._sent(one, body, progress, room)
             except OutcomeUnknownError as error:
                 unknown = error
                 log.warning("%s; looking whether a batch came of it", error, extra={"action": "settle"})
@@ -172,7 +170,7 @@ class _Creator:
         async with aclosing(watch(self._client, ids, clock=self._clock, random=self._random)) as outcomes:
             await self._answered(anext(outcomes))
 
-    async def _sent(self, one: Planned, body: SpoolBody, step: Step, room: _Room) -> Batch:
+    async def _sent(self, one: Planned, body: SpoolBody, progress: Progress, room: _Room) -> Batch:
         """The batch, once there is room for it.
 
         Raises:
@@ -181,8 +179,8 @@ class _Creator:
         """
         while True:
             try:
-                with step:
-                    self._working(step)
+                with progress:
+                    self._working(progress)
                     return await self._client.create(body)
             except OutcomeUnknownError:
                 raise

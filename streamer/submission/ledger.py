@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from streamer.api.errors import ConfigurationError, SubmissionError
 from streamer.disk.sqlitefile import SqliteFile
+from streamer.errors import ConfigurationError, InUseError, SubmissionError
 from streamer.requests.slices import Slice
 
 NAME = "ledger.sqlite"
@@ -212,8 +212,8 @@ class Ledger(SqliteFile):
                     "it is not the ledger of this submission"
                 )
 
-    def _in_use(self) -> SubmissionError:
-        return SubmissionError(
+    def _in_use(self) -> InUseError:
+        return InUseError(
             f"the project {self.directory} is in use by another process; let it finish, or name another directory"
         )
 

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import msgspec
 
 from streamer.api.client import Client
-from streamer.api.errors import ApiError, AuthenticationError, StreamerError, SubmissionError
-from streamer.requests import Fault, read_spool
+from streamer.errors import ApiError, AuthenticationError, StreamerError, SubmissionError
+from streamer.requests.problems import Problem
+from streamer.requests.spool import read_spool
 from streamer.submission.refusal import is_spend_limit
 from streamer.threads import Threads
 
@@ -27,11 +28,11 @@ class Sample(NamedTuple):
     params: bytes
 
 
-class _Params(msgspec.Struct):
+class _OfLine(msgspec.Struct):
     params: msgspec.Raw
 
 
-async def probe(client: Client, spool: Path, requests: int, samples: int, *, threads: Threads) -> list[Fault]:
+async def probe(client: Client, spool: Path, requests: int, samples: int, *, threads: Threads) -> list[Problem]:
     """What the API refuses of some requests, in their order; none when it answers all of them.
 
     Args:
@@ -48,7 +49,7 @@ async def probe(client: Client, spool: Path, requests: int, samples: int, *, thr
     slots = asyncio.Semaphore(SIMULTANEOUS)
     chosen = await threads.run(lambda: list(_chosen(spool, spread(requests, samples))))
 
-    async def ask(sample: Sample) -> Fault | StreamerError | None:
+    async def ask(sample: Sample) -> Problem | StreamerError | None:
         async with slots:
             try:
                 await client.message(sample.params)
@@ -56,7 +57,7 @@ async def probe(client: Client, spool: Path, requests: int, samples: int, *, thr
                 if isinstance(error, AuthenticationError) or not _of_params(error):
                     return error
                 reason = f"the API refuses the request {sample.custom_id!r}: {error.detail or error}"
-                return Fault(str(spool), sample.number, reason)
+                return Problem(str(spool), sample.number, reason)
             except StreamerError as error:
                 return error
         return None
@@ -64,15 +65,15 @@ async def probe(client: Client, spool: Path, requests: int, samples: int, *, thr
     async with asyncio.TaskGroup() as group:
         asked = [group.create_task(ask(sample), name=f"probe {sample.custom_id}") for sample in chosen]
     answers = [task.result() for task in asked]
-    faults = [answer for answer in answers if isinstance(answer, Fault)]
+    problems = [answer for answer in answers if isinstance(answer, Problem)]
     errors = [answer for answer in answers if isinstance(answer, StreamerError)]
-    if errors and not faults:
+    if errors and not problems:
         if isinstance(errors[0], AuthenticationError):
             raise errors[0]
         raise SubmissionError(
             f"{len(errors):,} of {len(chosen):,} requests could not be tried, so nothing was submitted: {errors[0]}"
         ) from errors[0]
-    return faults
+    return problems
 
 
 def spread(requests: int, samples: int) -> Sequence[int]:
@@ -89,7 +90,7 @@ def _chosen(spool: Path, numbers: Sequence[int]) -> Iterator[Sample]:
     wanted = frozenset(numbers)
     for number, (custom_id, line) in enumerate(read_spool(spool), start=1):
         if number in wanted:
-            yield Sample(number, custom_id, bytes(msgspec.json.decode(line, type=_Params).params))
+            yield Sample(number, custom_id, bytes(msgspec.json.decode(line, type=_OfLine).params))
         if number == numbers[-1]:
             return
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from streamer.api.errors import ApiError, StreamerError
 from streamer.api.retry import SPEND_LIMIT_CODES
+from streamer.errors import ApiError, StreamerError
 
 FIRST_PAUSE = 30.0  # seconds
 LONGEST_PAUSE = 600.0  # seconds

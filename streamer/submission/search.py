@@ -7,13 +7,13 @@ from contextlib import aclosing
 from pathlib import Path
 
 from streamer.api.client import Client
-from streamer.api.clock import Clock
-from streamer.api.errors import StreamerError, SubmissionError
 from streamer.api.types import PAGE_LIMIT, Batch
+from streamer.clock import Clock
+from streamer.errors import StreamerError, SubmissionError
 from streamer.requests.spool import read_spool
 from streamer.results.block import Block
-from streamer.results.download import Position, download
 from streamer.results.framing import MAX_RECORD_BYTES
+from streamer.sources.download import Position, download
 from streamer.submission.ledger import Planned
 from streamer.submission.settlement import Proof, can_be, earliest, may_be
 from streamer.threads import Threads

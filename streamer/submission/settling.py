@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from streamer.api.client import Client
-from streamer.api.clock import Clock
-from streamer.api.errors import (
+from streamer.clock import Clock
+from streamer.errors import (
     ApiError,
     AuthenticationError,
     ConfigurationError,

@@ -10,9 +10,9 @@ from io import FileIO
 from pathlib import Path
 
 from streamer.api.body import PART_BYTES
-from streamer.api.errors import SubmissionError
+from streamer.errors import SubmissionError
+from streamer.progress import Progress, Work
 from streamer.requests.slices import Slice
-from streamer.step import Step, Work
 from streamer.threads import Threads
 
 HEAD = b'{"requests":['
@@ -28,7 +28,7 @@ class SpoolBody:
     Args:
         path: the spool.
         slice: whole lines of it, the last newline included.
-        step: is told how many bytes were handed on.
+        progress: is told how many bytes were handed on.
 
     Attributes:
         size: bytes of the whole body.
@@ -37,17 +37,17 @@ class SpoolBody:
         SubmissionError: the spool is not there, or does not reach as far as the slice.
     """
 
-    def __init__(self, path: str | os.PathLike[str], slice: Slice, step: Step | None = None) -> None:  # noqa: A002 - the design's word
+    def __init__(self, path: str | os.PathLike[str], slice: Slice, progress: Progress | None = None) -> None:  # noqa: A002 - the design's word
         self._path = Path(path)
         self._slice = slice
-        self._step = step or Step(Work.SENDING)
+        self._progress = progress or Progress(Work.SENDING)
         try:
             there = self._path.stat().st_size
         except OSError as error:
             raise SubmissionError(f"the requests in {self._path} cannot be read: {error.strerror}") from error
         if there < slice.end:
             raise self._changed(f"it has {there:,} bytes, and the requests reach to byte {slice.end:,}")
-        self.size = self._step.total = slice.body_bytes
+        self.size = self._progress.total = slice.body_bytes
 
     def __repr__(self) -> str:
         return f"<SpoolBody of {self._slice.requests:,} requests, {self.size:,} bytes, from {self._path}>"
@@ -59,17 +59,17 @@ class SpoolBody:
             SubmissionError: the spool cannot be read, or is not what was planned.
         """
         before = HEAD
-        requests = self._step.done = 0
+        requests = self._progress.done = 0
         async with aclosing(self._lines()) as lines:
             async for data in lines:
                 yield before
-                self._step.done += len(before)
+                self._progress.done += len(before)
                 requests += data.count(b"\n")
                 before = data.replace(b"\n", b",")
         if requests != self._slice.requests or not before.endswith(b","):
             raise self._changed(f"it holds {requests:,} requests where {self._slice.requests:,} were planned")
         yield before[:-1] + TAIL
-        self._step.done = self.size
+        self._progress.done = self.size
 
     async def _lines(self) -> AsyncGenerator[bytes, None]:
         threads = Threads("streamer-spool", 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamer.requests import Slice
+from streamer.requests.slices import Slice
 
 
 def first_alone(slices: Sequence[Slice], first_line: int) -> list[Slice]:

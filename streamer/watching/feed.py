@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
-from streamer.api.clock import Clock
+from streamer.clock import Clock
 
 
 class Feed:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
 
-from streamer.api.clock import Clock
-from streamer.api.errors import NotFoundError, ResultsError, StreamerError
 from streamer.api.types import Batch
+from streamer.clock import Clock
+from streamer.errors import NotFoundError, ResultsError, StreamerError
 
 log = logging.getLogger("streamer.watch")
 

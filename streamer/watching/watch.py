@@ -9,21 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
 from streamer.api.client import Client
-from streamer.api.clock import Clock, SystemClock
-from streamer.api.errors import (
+from streamer.api.exchange import Polled
+from streamer.api.types import PAGE_LIMIT, Batch, BatchPage
+from streamer.clock import Clock, SystemClock
+from streamer.errors import (
     ApiError,
     AuthenticationError,
     ConfigurationError,
     NotFoundError,
     TransportError,
 )
-from streamer.api.exchange import Polled
-from streamer.api.types import PAGE_LIMIT, Batch, BatchPage
-from streamer.report import Observer
+from streamer.observer import Observer
 from streamer.watching.feed import feeding
 from streamer.watching.roster import POLL_INTERVAL, Ended, Lost, Roster
 from streamer.watching.sweep import Page, Single, Sweep
@@ -39,13 +40,27 @@ OLDEST_IN_PROGRESS = timedelta(hours=25)  # a batch expires after 24 hours
 Reply = BatchPage | Batch | ApiError | TransportError | ConfigurationError
 
 
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions:
+    """What is watched, and how often.
+
+    Attributes:
+        everything: follow every batch of the workspace as well whose results are not archived yet.
+        follow: keep looking for new batches in the workspace; then watching never ends by itself.
+        poll_interval: seconds: the shortest pause between two questions about the same batch. The pause grows with
+            the batch's age to a minute, and is never shorter than the `retry-after` that the server sends.
+    """
+
+    everything: bool = False
+    follow: bool = False
+    poll_interval: float = POLL_INTERVAL
+
+
 async def watch(
     client: Client,
     batch_ids: Iterable[str] | AsyncIterable[str] = (),
+    options: WatchOptions | None = None,
     *,
-    everything: bool = False,
-    follow: bool = False,
-    poll_interval: float = POLL_INTERVAL,
     observer: Observer | None = None,
     clock: Clock | None = None,
     random: Random | None = None,
@@ -55,10 +70,7 @@ async def watch(
     Args:
         client: asks the API; its rate limiter and retry policy hold here too.
         batch_ids: the batches to follow; those of an asynchronous iterable as they come, until it has ended.
-        everything: follow every batch of the workspace as well whose results are not archived yet.
-        follow: keep looking for new batches in the workspace; then this never ends by itself.
-        poll_interval: seconds: the shortest pause between two questions about the same batch. The pause grows with
-            the batch's age to a minute, and is never shorter than the `retry-after` that the server sends.
+        options: what else to follow, and how often to ask.
         observer: is told of every answer.
         clock: where time comes from.
         random: where jitter comes from.
@@ -72,6 +84,8 @@ async def watch(
         ...     async for outcome in watch(client, batch_ids):
         ...         print(outcome)
     """
+    options = options or WatchOptions()
+    everything, follow, poll_interval = options.everything, options.follow, options.poll_interval
     clock = clock or SystemClock()
     roster = Roster(interval=poll_interval, clock=clock, random=random or Random())  # noqa: S311 - jitter, no secret
     watcher = _Watcher(client, roster, observer, clock)

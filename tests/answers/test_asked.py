@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from streamer.answers.asked import Asked, asked_in_files, asked_in_spool
-from streamer.api.errors import ConfigurationError
+from streamer.errors import ConfigurationError
 from tests.answers.made import request, results
 
 
 def asked(folder: Path, *files: Any, **options: Any) -> list[Asked]:
-    return list(asked_in_files(files, scratch=folder, on_fault=lambda fault: None, **options))
+    return list(asked_in_files(files, scratch=folder, on_problem=lambda problem: None, **options))
 
 
 def test_a_spool_and_its_columns(tmp_path: Path) -> None:

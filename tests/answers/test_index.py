@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from streamer.answers import index as module
 from streamer.answers.index import Index
 from streamer.answers.recordfiles import RecordFiles
-from streamer.api.errors import ConfigurationError, SinkError
-from streamer.step import Step, Work
+from streamer.errors import ConfigurationError, StorageError
+from streamer.progress import Progress, Work
 from tests.answers.made import indexed, record, results
 
 
@@ -39,14 +39,14 @@ def test_each_answer_is_found_with_its_bytes(tmp_path: Path) -> None:
 def test_how_much_was_read_can_be_seen_and_is_all_of_it_in_the_end(tmp_path: Path) -> None:
     one = results(tmp_path / "1.jsonl", *[record(f"a-{n}", text="x" * 2000) for n in range(500)])
     two = results(tmp_path / "2.jsonl", record("b", text="x" * 2_000_000))
-    step = Step(Work.READING)
+    progress = Progress(Work.READING)
     seen = []
     with Index(tmp_path) as index:
         for path in (one, two):
-            index.add(path, step=step, check=lambda: seen.append(step.done))
+            index.add(path, progress=progress, check=lambda: seen.append(progress.done))
     assert len(set(seen)) > 3
     assert seen == sorted(seen)
-    assert step.done == one.stat().st_size + two.stat().st_size
+    assert progress.done == one.stat().st_size + two.stat().st_size
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
@@ -148,7 +148,7 @@ def test_a_disk_that_takes_nothing_is_told_with_the_place(tmp_path: Path, monkey
 
     monkeypatch.setattr("tempfile.mkstemp", full)
     path = results(tmp_path / "1.jsonl", record("a"))
-    with pytest.raises(SinkError, match=f"cannot be kept in {tmp_path}: .*No space left"):
+    with pytest.raises(StorageError, match=f"cannot be kept in {tmp_path}: .*No space left"):
         indexed(tmp_path, (path, 1))
 
 
@@ -158,7 +158,7 @@ def test_a_file_of_results_that_was_cut_off_meanwhile_is_noticed(tmp_path: Path)
         answer = index.get("a")
         assert answer is not None
         os.truncate(path, 10)
-        with pytest.raises(SinkError, match="was cut off"):
+        with pytest.raises(StorageError, match="was cut off"):
             records.record(answer)
 
 

@@ -11,7 +11,7 @@ from streamer.answers.asked import Asked, asked_in_spool
 from streamer.answers.fields import Fields
 from streamer.answers.join import Joined, join
 from streamer.answers.output import Output
-from streamer.api.errors import ConfigurationError, SinkError
+from streamer.errors import ConfigurationError, InUseError, StorageError
 from streamer.results.framing import MAX_RECORD_BYTES
 from tests.answers.made import indexed, record, request, requests, results
 
@@ -118,13 +118,13 @@ def test_a_target_that_cannot_be_written_is_told_when_it_is_named(tmp_path: Path
     with pytest.raises(ConfigurationError, match="is a directory; name a file in it"):
         Output(str(tmp_path / "folder"))
     (tmp_path / "file").write_text("")
-    with pytest.raises(SinkError, match="is a file where a directory should be"):
+    with pytest.raises(StorageError, match="is a file where a directory should be"):
         Output(str(tmp_path / "file" / "answers.jsonl"))
 
 
 def test_two_at_once_on_one_target_are_refused(tmp_path: Path) -> None:
     target = str(tmp_path / "answers.jsonl")
-    with Output(target), pytest.raises(ConfigurationError, match="is being written by another process"):
+    with Output(target), pytest.raises(InUseError, match="is being written by another process"):
         Output(target)
     with Output(target):
         pass  # the first one has let go of it
@@ -158,7 +158,7 @@ def test_a_file_with_more_answers_is_never_replaced_by_one_that_lacks_some(tmp_p
     for lines in ([], [], [record("a")], [record("a")], [record("a"), record("b")]):  # more and more have come
         joined(tmp_path, ["a", "b"], *lines, to=to)
     whole = (tmp_path / to).read_bytes()
-    with pytest.raises(SinkError, match="without an answer: 1, the first one 'b'"):
+    with pytest.raises(StorageError, match="without an answer: 1, the first one 'b'"):
         joined(tmp_path, ["a", "b"], record("a"), to=to)
     assert (tmp_path / to).read_bytes() == whole
     assert joined(tmp_path, ["a"], record("a"), to=to).missing == 0  # of fewer requests, but of them all

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from streamer.answers.index import Answer
 from streamer.answers.resubmission import Resubmission, write_retry
-from streamer.requests import Slice, read_spool
+from streamer.requests.slices import Slice
+from streamer.requests.spool import read_spool
 from tests.answers.made import indexed, record, request, requests, results
 
 IDS = ["a", "b", "c", "d", "e", "f"]

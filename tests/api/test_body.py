@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.api.body import MemoryBody, RequestBody, encode_requests
-from streamer.api.errors import ConfigurationError
+from streamer.errors import ConfigurationError
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),

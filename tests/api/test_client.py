@@ -7,9 +7,12 @@ import random
 
 import aiohttp
 import pytest
+from aiohttp import ClientSession
 
 from streamer.api.client import Client
-from streamer.api.errors import (
+from streamer.api.options import ClientOptions
+from streamer.api.types import Batch
+from streamer.errors import (
     ApiError,
     AuthenticationError,
     ConfigurationError,
@@ -18,20 +21,22 @@ from streamer.api.errors import (
     ResultsError,
     TransportError,
 )
-from streamer.api.types import Batch
 from tests.api.servers import KEY, Server, batch, refusal, reply, targets
 from tests.clock import FakeClock
 
 REQUEST = {"custom_id": "a", "params": {"model": "m", "max_tokens": 1, "messages": []}}
 
 
-def client_of(server: Server, clock: FakeClock | None = None, **options: object) -> Client:
+def client_of(
+    server: Server, clock: FakeClock | None = None, session: ClientSession | None = None, **options: object
+) -> Client:
     return Client(
+        session=session,
         api_key=KEY,
         base_url=server.url,
         clock=clock or FakeClock(),
         random=random.Random(1),
-        **options,  # type: ignore[arg-type]  # the tests' own spelling of the constructor's options
+        options=ClientOptions(**options),  # type: ignore[arg-type]  # the tests' own spelling of them
     )
 
 
@@ -51,7 +56,9 @@ async def test_retrieve_asks_for_the_batch_with_key_and_version() -> None:
 async def test_an_auth_token_is_sent_as_bearer() -> None:
     async with (
         Server([reply(200, batch())]) as server,
-        Client(auth_token=KEY, base_url=server.url + "/gateway/", anthropic_version="2026-10-21") as client,
+        Client(
+            auth_token=KEY, base_url=server.url + "/gateway/", options=ClientOptions(anthropic_version="2026-10-21")
+        ) as client,
     ):
         await client.retrieve("msgbatch_1")
     assert targets(server) == ["GET /gateway/v1/messages/batches/msgbatch_1"]

@@ -9,7 +9,7 @@ import pytest
 
 from streamer.api.client import Client
 from streamer.api.credentials import Credentials, Secret
-from streamer.api.errors import ConfigurationError
+from streamer.errors import ConfigurationError
 from tests.api.servers import KEY
 
 

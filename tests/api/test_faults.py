@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 
 from streamer.api.client import Client
-from streamer.api.errors import (
+from streamer.api.options import ClientOptions
+from streamer.api.retry import RetryPolicy
+from streamer.api.transport import Timeouts
+from streamer.api.types import Batch
+from streamer.errors import (
     ApiError,
     NotFoundError,
     OutcomeUnknownError,
     RateLimitError,
     TransportError,
 )
-from streamer.api.retry import RetryPolicy
-from streamer.api.transport import Timeouts
-from streamer.api.types import Batch
 from tests.api.servers import (
     KEY,
     Reply,
@@ -119,7 +120,9 @@ async def test_no_connection_says_where_to_and_how_often() -> None:
 
 
 async def test_a_host_that_does_not_exist() -> None:
-    async with Client(api_key=KEY, base_url="https://nowhere.invalid", retry=RetryPolicy(attempts=1)) as client:
+    async with Client(
+        api_key=KEY, base_url="https://nowhere.invalid", options=ClientOptions(retry=RetryPolicy(attempts=1))
+    ) as client:
         with pytest.raises(TransportError, match=r"cannot be resolved \(nowhere.invalid\)"):
             await client.retrieve("msgbatch_1")
 
@@ -141,7 +144,9 @@ async def test_a_handshake_that_never_ends_is_no_connection() -> None:
     async with Server([stalls()]) as server:
         url = server.url.replace("http:", "https:")
         short = Timeouts(connect=0.1)
-        async with Client(api_key=KEY, base_url=url, timeouts=short, retry=IMPATIENT, clock=FakeClock()) as client:
+        async with Client(
+            api_key=KEY, base_url=url, clock=FakeClock(), options=ClientOptions(timeouts=short, retry=IMPATIENT)
+        ) as client:
             for call in (client.retrieve("msgbatch_1"), body_of(client), client.create([REQUEST])):
                 with pytest.raises(TransportError, match=r"no connection within 0\.1 s .* after 2 attempts"):
                     await call

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.api.errors import ConfigurationError
 from streamer.api.limiter import RateLimiter
+from streamer.errors import ConfigurationError
 from tests.clock import FakeClock
 
 

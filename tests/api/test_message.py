@@ -7,7 +7,7 @@ import json
 import pytest
 
 from streamer.api.client import Client
-from streamer.api.errors import ApiError, ConfigurationError, TransportError
+from streamer.errors import ApiError, ConfigurationError, TransportError
 from tests.api.servers import KEY, Server, refusal, reply
 from tests.clock import FakeClock
 

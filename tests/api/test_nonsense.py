@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from streamer.api.errors import ApiError, NotResultsError, TransportError
+from streamer.errors import ApiError, NotResultsError, TransportError
 from tests.api.servers import Server, batch, pours, refusal, reply, sends
 from tests.api.test_client import client_of
 from tests.api.test_faults import ENDED, IMPATIENT, body_of

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.api.errors import ConfigurationError, UntrustedHostError
 from streamer.api.origin import BaseUrl, checked_trusted_hosts, destination
+from streamer.errors import ConfigurationError, UntrustedHostError
 
 API = "https://api.anthropic.com"
 GATEWAY = "https://gateway.example:8443/anthropic"

@@ -7,15 +7,17 @@ import contextlib
 import pickle
 import traceback
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
 
 from streamer.api.client import Client
-from streamer.api.errors import ApiError, StreamerError, TransportError, UntrustedHostError
+from streamer.api.options import ClientOptions
 from streamer.api.retry import RetryPolicy
 from streamer.api.transport import Timeouts
 from streamer.api.types import Batch
+from streamer.errors import ApiError, StreamerError, TransportError, UntrustedHostError
 from tests.api.servers import KEY, Reply, Server, batch, refusal, reply, sends, stalls, targets
 from tests.api.test_client import REQUEST, client_of
 
@@ -180,10 +182,14 @@ async def test_no_error_holds_the_key(answer: Reply, bearer: bool) -> None:
         lambda client: client.create([REQUEST]),
         read_results,
     ]
-    credentials = {"auth_token": KEY} if bearer else {"api_key": KEY}
     async with (
         Server([answer]) as server,
-        Client(base_url=server.url, timeouts=short, retry=RetryPolicy(attempts=1), **credentials) as client,  # type: ignore[arg-type]  # mypy cannot tell the two from the other options
+        Client(
+            api_key=None if bearer else KEY,
+            auth_token=KEY if bearer else None,
+            base_url=server.url,
+            options=ClientOptions(timeouts=short, retry=RetryPolicy(attempts=1)),
+        ) as client,
     ):
         for use in uses:
             with pytest.raises(StreamerError) as caught:
@@ -217,9 +223,14 @@ async def test_a_cancelled_request_does_not_hold_the_key() -> None:
 
 
 def test_a_constructor_that_refuses_does_not_hold_the_key() -> None:
-    for options in ({"base_url": "http://plain.example"}, {"requests_per_minute": 0}, {"trusted_hosts": ["a/b"]}):
+    refused: list[dict[str, Any]] = [
+        {"base_url": "http://plain.example"},
+        {"options": ClientOptions(requests_per_minute=0)},
+        {"options": ClientOptions(trusted_hosts=["a/b"])},
+    ]
+    for arguments in refused:
         with pytest.raises(StreamerError) as caught:
-            Client(api_key=KEY, **options)
+            Client(api_key=KEY, **arguments)
         assert KEY not in crash_report(caught.value)
     for key in (f"{KEY}\n{KEY}", f"'{KEY}'"):
         with pytest.raises(StreamerError) as caught:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from streamer.emulator.process import RunningEmulator
+from streamer.emulator.running import RunningEmulator
 
 COMMAND = [sys.executable, "-m", "streamer"]
 KEY = "canary-key-73219"  # no output, file or command line may ever hold it

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streamer.cli import main
-from streamer.emulator.process import RunningEmulator, running
+from streamer.emulator.running import RunningEmulator, running
 from tests.cli import strange
 from tests.cli.command import KEY, Started
 

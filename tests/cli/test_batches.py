@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.emulator.process import RunningEmulator, running
+from streamer.emulator.running import RunningEmulator, running
 from tests.cli.command import answered, asked, listed, streamer
 
 REQUEST = {"model": "claude-opus-5-5", "max_tokens": 10, "messages": [{"role": "user", "content": "hello"}]}

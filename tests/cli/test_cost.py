@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from streamer.emulator.process import RunningEmulator, running
+from streamer.emulator.running import RunningEmulator, running
 from tests.cli import strange
 from tests.cli.command import listed, raw_results, streamer
 from tests.cli.test_terminal import seen

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from streamer.api.errors import ConfigurationError, SinkError
-from streamer.cli.documents import ReportFile
-from streamer.cli.ids import ids_in, read_ids
+from streamer.cli.idsfile import ids_in, read_ids
+from streamer.cli.show.documents import ReportFile
+from streamer.errors import ConfigurationError, StorageError
 from streamer.pricing import Prices
 from streamer.report import RunReport
 
@@ -47,7 +47,7 @@ def test_a_report_that_cannot_be_written_in_the_end_says_so(tmp_path: Path) -> N
     folder.mkdir()
     report = ReportFile(str(folder / "report.json"), Prices.load())
     folder.rmdir()
-    with pytest.raises(SinkError, match="No such file or directory"):
+    with pytest.raises(StorageError, match="No such file or directory"):
         report.write(RunReport())
 
 

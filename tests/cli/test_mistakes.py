@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streamer.cli import main
-from streamer.emulator.process import RunningEmulator, running
+from streamer.emulator.running import RunningEmulator, running
 from tests.cli.command import COMMAND, KEY, Started, environment, listed, streamer
 
 
@@ -143,7 +143,8 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path, emulator: Runni
 def test_a_mistake_of_ours_is_one_sentence_too_and_with_v_says_where(verbose: bool) -> None:
     script = f"""
 import sys
-from streamer.cli import completion, main
+from streamer.cli import main
+from streamer.cli.commands import completion
 def broken(args):
     raise ZeroDivisionError("boom \\x1b[31m")
 completion.handler = broken
@@ -161,4 +162,4 @@ def test_a_fault_of_a_request_file_is_told_once(tmp_path: Path, capsys: pytest.C
     assert main(["submit", str(file), "--dry-run"]) == 2
     told = capsys.readouterr().err.splitlines()
     assert told[0].startswith(f"streamer: {file}, line 1: this is no JSON")
-    assert told[1:] == ["streamer: nothing was sent: the requests have a fault"]
+    assert told[1:] == ["streamer: nothing was sent: the requests have a problem"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from streamer.emulator.process import RunningEmulator, running
+from streamer.emulator.running import RunningEmulator, running
 from tests.answers.made import request, results
 from tests.cli.command import Started, listed, streamer
 from tests.cli.conftest import Refused

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.emulator.process import running
+from streamer.emulator.running import running
 from tests.answers.made import record, request, results
 from tests.cli.command import listed, streamer
 from tests.cli.conftest import Refused

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.emulator.process import RunningEmulator, running
+from streamer.emulator.running import RunningEmulator, running
 from tests.cli.command import KEY, Started, listed, raw_results, streamer
 
 BATCH_FIELDS = {

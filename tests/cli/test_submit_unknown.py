@@ -9,9 +9,9 @@ from threading import Event
 
 import pytest
 
-from streamer.emulator.process import RunningEmulator, running
-from streamer.project import Project
-from streamer.step import Step, Work
+from streamer.emulator.running import RunningEmulator, running
+from streamer.progress import Progress, Work
+from streamer.project.project import Project
 from tests.cli.command import answered, listed, streamer
 
 PARAMS = {"model": "claude-opus-5-5", "max_tokens": 16, "messages": [{"role": "user", "content": "hi"}]}
@@ -32,10 +32,7 @@ def candidates(tmp_path: Path, emulator: RunningEmulator) -> list[str]:
     project.plan(
         [tmp_path / "my.jsonl"],
         (),
-        on_fault=print,
-        id_prefix=None,
-        template=None,
-        step=Step(Work.CHECKING),
+        progress=Progress(Work.CHECKING),
         stop=Event(),
     )
     project.ledger.intend(1, 0.0, 0.0, before=listed(emulator))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.emulator.process import RunningEmulator, running
+from streamer.emulator.running import RunningEmulator, running
 from tests.answers.made import record, results
 from tests.cli import strange
 from tests.cli.command import COMMAND, KEY, Started, listed
@@ -27,7 +27,7 @@ WITHOUT_RICH = [
 
 
 OFTEN = WITHOUT_RICH[2].replace(
-    "\n", "\nimport streamer.cli.progress as p; p.PLAIN_SECONDS = 0.02\n", 1
+    "\n", "\nimport streamer.cli.show.live as p; p.PLAIN_SECONDS = 0.02\n", 1
 )  # lines of text
 
 

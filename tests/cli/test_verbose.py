@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from streamer.emulator.process import running
+from streamer.emulator.running import running
 from tests.cli.command import streamer
 
 REQUEST = {

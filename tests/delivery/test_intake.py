@@ -11,9 +11,9 @@ from streamer.api.types import Batch, RequestCounts
 from streamer.report import Outcome
 from streamer.results.block import read_lines
 from streamer.results.framing import Lines
-from streamer.sinks import FileSink
+from streamer.sinks.file import FileSink
 from tests.api.servers import sends
-from tests.delivery.test_delivery import chunked, delivered, until_closed
+from tests.delivery.test_deliver import chunked, delivered, until_closed
 
 
 def record(custom_id: str, size: int = 0) -> bytes:

@@ -12,14 +12,17 @@ from typing import Any
 import aiohttp
 
 from streamer.api.client import Client
+from streamer.api.options import ClientOptions
 from streamer.api.retry import RetryPolicy
 from streamer.api.transport import Timeouts
-from streamer.emulator.process import RunningEmulator, running
+from streamer.emulator.running import RunningEmulator, running
 from streamer.faults.proxy import STATS_PATH, serving
 from streamer.faults.script import Script
-from streamer.pipeline import run
 from streamer.report import BatchReport, RunReport
-from streamer.sinks import FileSink, Sink
+from streamer.runs.options import RunOptions
+from streamer.runs.run import run
+from streamer.sinks.base import Sink
+from streamer.sinks.file import FileSink
 from tests.cli.command import listed, raw_results
 from tests.clock import FakeClock
 
@@ -101,7 +104,11 @@ async def client_of(base_url: str, clock: FakeClock | None = None, **options: An
     """A client that waits for nothing but the network."""
     options = {"retry": FEW, "requests_per_minute": 100_000, **options}
     async with Client(
-        api_key="test-key", base_url=base_url, clock=clock or FakeClock(), random=Random(1), **options
+        api_key="test-key",
+        base_url=base_url,
+        options=ClientOptions(**options),
+        clock=clock or FakeClock(),
+        random=Random(1),
     ) as client:
         yield client
 
@@ -130,7 +137,7 @@ async def through(
     sinks = sinks or [FileSink(folder / "{batch_id}.jsonl")]
     async with serving(truth.emulator.base_url, Script(scripts, seed)) as base_url:
         async with client_of(base_url, clock, **(client or {})) as api:
-            report = await run(api, truth.ids, sinks, clock=clock, random=Random(1), **options)
+            report = await run(api, truth.ids, sinks, RunOptions(**options), clock=clock, random=Random(1))
         return Ran(truth, folder, report, await counted(base_url), clock)
 
 

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from streamer.emulator.process import running as emulator
-from streamer.faults.process import running as faults
+from streamer.emulator.running import running as emulator
+from streamer.faults.running import running as faults
 from tests.cli.command import environment, listed, raw_results
 from tests.durability.killing import killed, started
 from tests.durability.ledger import LEDGER

@@ -26,9 +26,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from streamer.emulator.process import RunningEmulator
-from streamer.emulator.process import running as emulator
-from streamer.faults.process import running as faults
+from streamer.emulator.running import RunningEmulator
+from streamer.emulator.running import running as emulator
+from streamer.faults.running import running as faults
 from streamer.submission.ledger import Ledger, Planned, State
 from tests.answers.made import request, results
 from tests.cli.command import environment

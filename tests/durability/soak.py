@@ -22,12 +22,15 @@ from pathlib import Path
 from typing import TextIO
 
 from streamer.api.client import Client
+from streamer.api.options import ClientOptions
 from streamer.api.transport import Timeouts
-from streamer.emulator.process import running as emulator
-from streamer.faults.process import running as faults
-from streamer.pipeline import run
+from streamer.emulator.running import running as emulator
+from streamer.faults.running import running as faults
 from streamer.results.record import Record
-from streamer.sinks import CallbackSink, FileSink
+from streamer.runs.options import RunOptions
+from streamer.runs.run import run
+from streamer.sinks.callback import CallbackSink
+from streamer.sinks.file import FileSink
 from tests.cli.command import raw_results
 
 FAULTS = (
@@ -92,10 +95,12 @@ async def soak(
             print(figures[-1], flush=True)  # noqa: T201 - a command
 
     sinks = [FileSink(folder / "{batch_id}.jsonl"), CallbackSink(quickly), CallbackSink(slowly, concurrency=64)]
-    async with Client(api_key="test-key", base_url=base_url, timeouts=Timeouts(silence=SILENCE)) as client:
+    async with Client(
+        api_key="test-key", base_url=base_url, options=ClientOptions(timeouts=Timeouts(silence=SILENCE))
+    ) as client:
         watcher = asyncio.create_task(look())
         try:
-            report = await run(client, ids, sinks, poll_interval=1.0, concurrency=8)
+            report = await run(client, ids, sinks, RunOptions(poll_interval=1.0, concurrency=8))
         finally:
             watcher.cancel()
     figures.append(Figures.now((time.monotonic() - began) / 60, len(report.batches)))

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from streamer.faults.proxy import serving
 from streamer.faults.script import Script
-from streamer.pipeline import run
 from streamer.report import Outcome
 from streamer.results.record import Record
-from streamer.sinks import CallbackSink, CheckpointedSink, FileSink
+from streamer.runs.run import run
+from streamer.sinks.callback import CallbackSink
+from streamer.sinks.checkpoint import CheckpointedSink
+from streamer.sinks.file import FileSink
 from tests.clock import FakeClock
 from tests.durability.harness import Ran, Truth, client_of, counted, through
 

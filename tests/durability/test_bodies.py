@@ -11,10 +11,11 @@ import pytest
 from streamer.delivery import intake
 from streamer.faults.proxy import serving
 from streamer.faults.script import Script
-from streamer.pipeline import run
 from streamer.report import Outcome
 from streamer.results.record import Record
-from streamer.sinks import CallbackSink, FileSink
+from streamer.runs.run import run
+from streamer.sinks.callback import CallbackSink
+from streamer.sinks.file import FileSink
 from tests.clock import FakeClock
 from tests.durability.harness import Truth, client_of, through, whole, workspace
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.delivery.persistence import FRUITLESS_DOWNLOADS
+from streamer.delivery.redownloads import FRUITLESS_DOWNLOADS
 from streamer.report import Outcome
 from tests.durability.harness import IMPATIENT, Ran, Truth, through
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from streamer.api.errors import AuthenticationError, StreamerError
 from streamer.api.retry import RetryPolicy
+from streamer.errors import AuthenticationError, StreamerError
 from streamer.faults.proxy import serving
 from streamer.faults.script import Script
 from streamer.report import Outcome

@@ -15,10 +15,13 @@ from typing import Any
 
 import pytest
 
-from streamer.pipeline import run
 from streamer.report import Outcome
 from streamer.results.record import Record
-from streamer.sinks import CallbackSink, CheckpointedSink, FileSink, partfile
+from streamer.runs.run import run
+from streamer.sinks import partfile
+from streamer.sinks.callback import CallbackSink
+from streamer.sinks.checkpoint import CheckpointedSink
+from streamer.sinks.file import FileSink
 from tests.durability.harness import Ran, Truth, client_of, through, workspace
 from tests.leftovers import nothing_left
 

@@ -1,6 +1,6 @@
 """The newest official client drives the emulator through everything it can do with batches."""
 
-from streamer.emulator.process import running
+from streamer.emulator.running import running
 from tests.emulator.official_round import whole_round
 
 

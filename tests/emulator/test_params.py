@@ -2,22 +2,22 @@ from typing import Any
 
 import pytest
 
-from streamer.emulator.params import Headers, ask, fault
+from streamer.emulator.params import Headers, ask, defect
 
 OLD, NEW = Headers("2023-06-01", None), Headers("2026-10-21", None)
 GOOD: dict[str, Any] = {"model": "claude-opus-5-5", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
 
 
 def wrong(headers: Headers = NEW, /, **change: Any) -> tuple[str, str]:
-    found = fault({name: value for name, value in (GOOD | change).items() if value is not ...}, headers)
+    found = defect({name: value for name, value in (GOOD | change).items() if value is not ...}, headers)
     assert found is not None
     return found.type, found.message
 
 
 def test_good_params_are_fine_under_both_versions() -> None:
-    assert fault(GOOD, OLD) is None
-    assert fault(GOOD, NEW) is None
-    assert fault(GOOD | {"temperature": 0.5, "top_k": 3}, OLD) is None
+    assert defect(GOOD, OLD) is None
+    assert defect(GOOD, NEW) is None
+    assert defect(GOOD | {"temperature": 0.5, "top_k": 3}, OLD) is None
 
 
 @pytest.mark.parametrize("name", ["model", "max_tokens", "messages"])
@@ -50,7 +50,7 @@ def test_sampling_params_are_gone_with_the_new_version(name: str) -> None:
     ],
 )
 def test_what_batches_do_not_allow(change: dict[str, Any]) -> None:
-    found = fault(GOOD | change, NEW)
+    found = defect(GOOD | change, NEW)
     assert found is not None
     assert found.forbidden
     assert next(iter(change)) in found.message
@@ -92,14 +92,14 @@ def test_content_that_the_new_version_refuses() -> None:
     in_answer = {"messages": [*GOOD["messages"], {"role": "assistant", "content": [DOCUMENT]}]}
     cited = {"messages": [{"role": "user", "content": [{"type": "text", "text": "x", "citations": [{"type": "c"}]}]}]}
     for change in (in_answer, cited):
-        assert fault(GOOD | change, OLD) is None
+        assert defect(GOOD | change, OLD) is None
         assert wrong(**change)[0] == "invalid_request_error"
-    assert fault(GOOD | {"messages": [{"role": "user", "content": [DOCUMENT]}]}, NEW) is None
+    assert defect(GOOD | {"messages": [{"role": "user", "content": [DOCUMENT]}]}, NEW) is None
 
 
 def test_a_user_profile_that_conflicts_with_the_header() -> None:
     assert "conflicts" in wrong(Headers("2026-10-21", "profile-1"), user_profile_id="profile-2")[1]
-    assert fault(GOOD | {"user_profile_id": "profile-1"}, Headers("2026-10-21", "profile-1")) is None
+    assert defect(GOOD | {"user_profile_id": "profile-1"}, Headers("2026-10-21", "profile-1")) is None
 
 
 @pytest.mark.parametrize(

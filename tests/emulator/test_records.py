@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from streamer.api.types import ErrorResponse, Result
-from streamer.emulator.answers import Ask
 from streamer.emulator.lifecycle import Outcomes
-from streamer.emulator.records import Records, chunks
+from streamer.emulator.recordbytes import Ask
+from streamer.emulator.records import ResultLines, chunks
 from streamer.emulator.settings import CONTENT_KINDS, Settings
 
 
@@ -24,12 +24,12 @@ def counts(succeeded: int = 0, errored: int = 0, canceled: int = 0, expired: int
 
 def filled(total: int, outcomes: Outcomes, number: int = 0, **switches: object) -> bytes:
     settings = Settings(**switches)  # type: ignore[arg-type]  # any switch
-    return b"".join(Records(settings).filled(number, total, outcomes))
+    return b"".join(ResultLines(settings).filled(number, total, outcomes))
 
 
 def created(asks: Iterable[Ask], outcomes: Outcomes, number: int = 0, **switches: object) -> bytes:
     settings = Settings(**switches)  # type: ignore[arg-type]  # any switch
-    return b"".join(Records(settings).created(number, asks, outcomes))
+    return b"".join(ResultLines(settings).created(number, asks, outcomes))
 
 
 def lines(body: bytes) -> list[Line]:
@@ -77,7 +77,7 @@ def test_records_have_the_size_asked_for_on_average() -> None:
 
 
 def test_a_huge_record_comes_in_pieces_in_the_middle() -> None:
-    pieces = list(Records(Settings(huge_bytes=5_000_000)).filled(0, 9, counts(5, 4)))
+    pieces = list(ResultLines(Settings(huge_bytes=5_000_000)).filled(0, 9, counts(5, 4)))
     body = b"".join(pieces)
     assert max(map(len, pieces)) < 500_000
     sizes = [len(line) for line in body.split(b"\n")]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from streamer.cli.serve import add_switches
+from streamer.cli.commands.serve import add_switches
 from streamer.emulator.settings import RECORD_TYPES, Settings, shares
 
 # A value for every switch that is not its default.

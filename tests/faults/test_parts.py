@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.faults.body import Stage
+from streamer.faults.body import BodyStage
 from streamer.faults.coding import BitFlip, compress
 from streamer.faults.http1 import Unchunk, chunk, operation_of, parse_head
+from streamer.faults.linechanges import lines
 from streamer.faults.ranges import part
-from streamer.faults.records import lines
 from streamer.faults.script import Script
 from streamer.faults.send import Cut, Pace
 
@@ -27,11 +27,11 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[start:stop] for start, stop in itertools.pairwise(edges)]
 
 
-def through(stage: Stage, data: bytes, cuts: list[int]) -> bytes:
+def through(stage: BodyStage, data: bytes, cuts: list[int]) -> bytes:
     return b"".join([*(stage.feed(piece) for piece in pieces(data, cuts)), stage.end()])
 
 
-def stage(*faults: str, size: int | None = None) -> Stage:
+def stage(*faults: str, size: int | None = None) -> BodyStage:
     return lines(Script(faults).next("results"), size)
 
 

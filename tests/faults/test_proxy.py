@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from streamer.emulator.process import RunningEmulator
+from streamer.emulator.running import RunningEmulator
 from tests.faults.raw import BATCHES, KEY, Truth, ask, connected, damaging, request, stats, until
 
 CREATE = json.dumps(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from streamer.emulator.process import running
+from streamer.emulator.running import running
 from tests.faults.raw import BATCHES, ask_now
 
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import msgspec
 
-from streamer.api.errors import RecordError
 from streamer.api.types import Batch, BatchPage
+from streamer.errors import RecordError
 from streamer.results.accounting import Tally, verify
 from streamer.results.block import read_lines
 from streamer.results.framing import Framer, Lines, Part

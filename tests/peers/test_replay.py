@@ -11,7 +11,7 @@ import pytest
 
 from streamer.api.client import Client
 from streamer.watching.roster import Ended
-from streamer.watching.watch import watch
+from streamer.watching.watch import WatchOptions, watch
 from tests.cli.command import KEY, streamer
 from tests.clock import FakeClock
 from tests.peers.replay import Recording, replaying
@@ -72,7 +72,9 @@ async def test_the_recorded_hint_to_wait_ten_seconds_is_honoured() -> None:
     clock = FakeClock(datetime.now(UTC))
     with replaying(recording, hint="10") as server:
         async with Client(base_url=server.url, api_key=KEY) as client:
-            outcomes = [one async for one in watch(client, [recording.batch_id], poll_interval=1, clock=clock)]
+            outcomes = [
+                one async for one in watch(client, [recording.batch_id], WatchOptions(poll_interval=1), clock=clock)
+            ]
     assert [type(outcome) for outcome in outcomes] == [Ended]
     pauses = [seconds for seconds in clock.sleeps if seconds]
     assert len(pauses) == 3

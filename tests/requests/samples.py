@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
-from streamer.requests import Fault, FaultsError, Spool, prepare, read_spool
+from streamer.requests.options import PrepareOptions
+from streamer.requests.prepare import prepare
+from streamer.requests.problems import InvalidRequestsError, Problem
 from streamer.requests.reading import RequestFile
+from streamer.requests.spool import Spool, read_spool
 
 PARAMS: dict[str, Any] = {
     "model": "claude-haiku-5-5",
@@ -38,11 +41,13 @@ def jsonl(*requests: Any) -> bytes:
 def prepared(directory: Path, *files: bytes | RequestFile, **options: Any) -> Spool:
     """A spool of good request files."""
     inputs: list[RequestFile] = [io.BytesIO(file) if isinstance(file, bytes) else file for file in files]
-    return prepare(inputs, directory / "project" / "requests.jsonl", on_fault=_unexpected, **options)
+    progress = options.pop("progress", None)
+    options = {"on_problem": _unexpected, **options}
+    return prepare(inputs, directory / "project" / "requests.jsonl", PrepareOptions(**options), progress=progress)
 
 
-def _unexpected(fault: Fault) -> None:
-    pytest.fail(f"unexpected: {fault}")
+def _unexpected(problem: Problem) -> None:
+    pytest.fail(f"unexpected: {problem}")
 
 
 def lines_of(spool: Spool) -> list[Any]:
@@ -55,9 +60,13 @@ def refused(directory: Path, *files: bytes | RequestFile, **options: Any) -> lis
     inputs: Sequence[RequestFile] = [io.BytesIO(file) if isinstance(file, bytes) else file for file in files]
     told: list[str] = []
     project = directory / "project"
-    with pytest.raises(FaultsError) as caught:
-        prepare(inputs, project / "requests.jsonl", on_fault=lambda fault: told.append(str(fault)), **options)
+    with pytest.raises(InvalidRequestsError) as caught:
+        prepare(
+            inputs,
+            project / "requests.jsonl",
+            PrepareOptions(on_problem=lambda problem: told.append(str(problem)), **options),
+        )
     assert caught.value.count == len(told)
-    assert [str(fault) for fault in caught.value.faults] == told[:1000]
+    assert [str(problem) for problem in caught.value.problems] == told[:1000]
     assert not project.exists()
     return told

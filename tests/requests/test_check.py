@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.requests import Fault, FaultsError, prepare
 from streamer.requests.check import CUSTOM_ID, Refused, check_params, check_request
+from streamer.requests.options import PrepareOptions
+from streamer.requests.prepare import prepare
+from streamer.requests.problems import InvalidRequestsError, Problem
 from tests.requests.samples import PARAMS, request
 
 VALUES = st.sampled_from([None, True, False, 0, 1, -1, 1.5, "", "active", [], [1], {}, {"bill_to": "user_profile"}])
@@ -87,15 +89,19 @@ PIECES = st.lists(
 
 @given(PIECES, st.booleans())
 def test_no_file_whatever_it_holds_does_anything_but_be_read_or_refused(content: bytes, table: bool) -> None:
-    told: list[Fault] = []
+    told: list[Problem] = []
     with TemporaryDirectory() as directory:
         template = Path(directory) / "params.json"
         template.write_text(json.dumps(PARAMS))
         spool = Path(directory) / "project" / "requests.jsonl"
-        caught: FaultsError | None = None
+        caught: InvalidRequestsError | None = None
         try:
-            prepare([io.BytesIO(content)], spool, on_fault=told.append, template=template if table else None)
-        except FaultsError as error:
+            prepare(
+                [io.BytesIO(content)],
+                spool,
+                PrepareOptions(on_problem=told.append, template=template if table else None),
+            )
+        except InvalidRequestsError as error:
             caught = error
         if caught is None:
             assert not told
@@ -105,7 +111,7 @@ def test_no_file_whatever_it_holds_does_anything_but_be_read_or_refused(content:
         else:
             assert caught.count == len(told) > 0
             assert not spool.parent.exists()
-    assert all(str(fault).isprintable() for fault in told), told
+    assert all(str(problem).isprintable() for problem in told), told
 
 
 @pytest.mark.parametrize("custom_id", ["a", "A-z_9", "-", "0" * 64])

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.requests import array
+from streamer.requests import jsonarray
 from tests.requests.samples import PARAMS, jsonl, lines_of, params, prepared, request
 
 REQUESTS = [request("a", system="Straße"), request("b", temperature=1.0, metadata={"n": [1, {}, []]}), request("c-_9")]
@@ -160,7 +160,7 @@ def test_nothing_in_a_request_changes_but_white_space(values: list[str], space: 
     elif form == "lines":
         text = "\n".join(one.replace("\n", " ").replace("\r", " ") for one in requests)
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as directory:
-        patch.setattr(array, "PIECE", piece)
+        patch.setattr(jsonarray, "PIECE", piece)
         spooled = prepared(Path(directory), text.encode()).path.read_bytes().decode()
     assert [_tokens(line) for line in spooled.split("\n")[:-1]] == [_tokens(one) for one in requests]
 

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
-from streamer.api.errors import ConfigurationError, SinkError, StreamerError
-from streamer.requests import Fault, FaultsError, prepare
-from streamer.step import Step, Work
+from streamer.errors import ConfigurationError, StorageError, StreamerError
+from streamer.progress import Progress, Work
+from streamer.requests.options import PrepareOptions
+from streamer.requests.prepare import prepare
+from streamer.requests.problems import InvalidRequestsError, Problem
 from tests.requests.samples import PARAMS, jsonl, lines_of, params, prepared, request
 
 USER = {"role": "user", "content": "x" * 400}
@@ -31,8 +33,8 @@ def names_in(directory: Path) -> list[str]:
     return [file.name for file in directory.iterdir()]
 
 
-def ignore(fault: Fault) -> None:
-    """Faults are told elsewhere."""
+def ignore(problem: Problem) -> None:
+    """Problems are told elsewhere."""
 
 
 def test_what_is_written_is_for_this_user_alone(tmp_path: Path) -> None:
@@ -45,33 +47,33 @@ def test_what_is_written_is_for_this_user_alone(tmp_path: Path) -> None:
 
 
 def test_how_far_it_has_come_can_be_seen(tmp_path: Path) -> None:
-    step = Step(Work.CHECKING)
+    progress = Progress(Work.CHECKING)
     seen = []
     filler = {"role": "user", "content": "x" * 2_000_000}  # more than is read ahead
     file = written(tmp_path, request("a"), 1, request("b", messages=[filler]), 1, request("c", messages=[filler]))
-    with pytest.raises(FaultsError):
+    with pytest.raises(InvalidRequestsError):
         prepare(
             [file],
             tmp_path / "project" / "requests.jsonl",
-            on_fault=lambda fault: seen.append((step.requests, step.done / step.total)),
-            step=step,
+            PrepareOptions(on_problem=lambda problem: seen.append((progress.requests, progress.done / progress.total))),
+            progress=progress,
         )
     (first, early), (second, later) = seen
-    assert (first, second, step.requests) == (2, 4, 5)
+    assert (first, second, progress.requests) == (2, 4, 5)
     assert 0 < early < later < 1
-    assert step.done == step.total == file.stat().st_size
+    assert progress.done == progress.total == file.stat().st_size
 
 
 def test_what_has_no_size_has_no_total(tmp_path: Path) -> None:
-    step = Step(Work.CHECKING)
-    prepared(tmp_path, written(tmp_path, request("a")), jsonl(request("b")), step=step)
-    assert (step.requests, step.total) == (2, 0)
+    progress = Progress(Work.CHECKING)
+    prepared(tmp_path, written(tmp_path, request("a")), jsonl(request("b")), progress=progress)
+    assert (progress.requests, progress.total) == (2, 0)
 
 
 def test_a_submission_with_faults_leaves_the_earlier_one_as_it_was(tmp_path: Path) -> None:
     spool = prepared(tmp_path, jsonl(request("a")))
-    with pytest.raises(FaultsError):
-        prepare([written(tmp_path, request("b"), 1)], spool.path, on_fault=ignore)
+    with pytest.raises(InvalidRequestsError):
+        prepare([written(tmp_path, request("b"), 1)], spool.path, PrepareOptions(on_problem=ignore))
     assert [one["custom_id"] for one in lines_of(spool)] == ["a"]
     assert names_in(spool.path.parent) == ["requests.jsonl"]
 
@@ -81,11 +83,15 @@ class Interrupted(BaseException):
 
 
 def test_nothing_is_left_when_it_is_interrupted(tmp_path: Path) -> None:
-    def interrupt(fault: Fault) -> None:
+    def interrupt(problem: Problem) -> None:
         raise Interrupted
 
     with pytest.raises(Interrupted):
-        prepare([written(tmp_path, request("a"), 1)], tmp_path / "deep" / "project" / "r.jsonl", on_fault=interrupt)
+        prepare(
+            [written(tmp_path, request("a"), 1)],
+            tmp_path / "deep" / "project" / "r.jsonl",
+            PrepareOptions(on_problem=interrupt),
+        )
     assert names_in(tmp_path) == ["given.jsonl"]
 
 
@@ -93,7 +99,12 @@ def test_nothing_is_left_when_it_is_stopped(tmp_path: Path) -> None:
     stop = Event()
     stop.set()
     with pytest.raises(StreamerError, match="nothing was sent"):
-        prepare([written(tmp_path, request("a"))], tmp_path / "project" / "r.jsonl", on_fault=ignore, stop=stop)
+        prepare(
+            [written(tmp_path, request("a"))],
+            tmp_path / "project" / "r.jsonl",
+            PrepareOptions(on_problem=ignore),
+            stop=stop,
+        )
     assert names_in(tmp_path) == ["given.jsonl"]
 
 
@@ -102,8 +113,8 @@ def test_nothing_is_left_when_the_disk_does_not_take_it(tmp_path: Path, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(SinkError, match=r"r\.jsonl\.part could not be written: No space left on device"):
-        prepare([written(tmp_path, request("a"))], tmp_path / "project" / "r.jsonl", on_fault=ignore)
+    with pytest.raises(StorageError, match=r"r\.jsonl\.part could not be written: No space left on device"):
+        prepare([written(tmp_path, request("a"))], tmp_path / "project" / "r.jsonl", PrepareOptions(on_problem=ignore))
     assert names_in(tmp_path) == ["given.jsonl"]
 
 
@@ -117,27 +128,29 @@ def test_what_a_killed_run_left_is_no_hindrance(tmp_path: Path) -> None:
 def test_requests_that_changed_do_not_replace_those_that_were_begun_with(tmp_path: Path) -> None:
     spool = prepared(tmp_path, jsonl(request("a")))
     with pytest.raises(ConfigurationError, match="does not hold the requests that this submission began with"):
-        prepare([written(tmp_path, request("b"))], spool.path, on_fault=ignore, digest=spool.digest)
+        prepare([written(tmp_path, request("b"))], spool.path, PrepareOptions(on_problem=ignore), digest=spool.digest)
     assert [one["custom_id"] for one in lines_of(spool)] == ["a"]
-    again = prepare([written(tmp_path, request("a"))], spool.path, on_fault=ignore, digest=spool.digest)
+    again = prepare(
+        [written(tmp_path, request("a"))], spool.path, PrepareOptions(on_problem=ignore), digest=spool.digest
+    )
     assert again == spool
 
 
 def test_the_spool_itself_is_no_request_file(tmp_path: Path) -> None:
     spool = prepared(tmp_path, jsonl(request("a")))
     with pytest.raises(ConfigurationError, match="the project's own copy of the requests"):
-        prepare([spool.path], spool.path, on_fault=ignore)
+        prepare([spool.path], spool.path, PrepareOptions(on_problem=ignore))
 
 
 @pytest.mark.parametrize("prefix", ["", "a b", "x" * 45, "é"])
 def test_a_prefix_that_can_begin_no_id_is_refused(tmp_path: Path, prefix: str) -> None:
     with pytest.raises(ConfigurationError, match="cannot begin a custom_id"):
-        prepare([written(tmp_path, PARAMS)], tmp_path / "r.jsonl", on_fault=ignore, id_prefix=prefix)
+        prepare([written(tmp_path, PARAMS)], tmp_path / "r.jsonl", PrepareOptions(on_problem=ignore, id_prefix=prefix))
 
 
 def test_no_file_at_all_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there is no request file"):
-        prepare([], tmp_path / "r.jsonl", on_fault=ignore)
+        prepare([], tmp_path / "r.jsonl", PrepareOptions(on_problem=ignore))
 
 
 def test_the_estimate_counts_text_by_model_and_no_images(tmp_path: Path) -> None:
@@ -165,12 +178,12 @@ def test_the_advice_comes_with_the_spool(tmp_path: Path) -> None:
 MEASURE = """
 import resource, sys
 from pathlib import Path
-from streamer.requests import prepare
+from streamer.requests.prepare import prepare
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 small, large, directory = map(Path, sys.argv[1:])
-prepare([small], directory / "a" / "r.jsonl", on_fault=print)
+prepare([small], directory / "a" / "r.jsonl")
 before = peak()
-spool = prepare([large], directory / "b" / "r.jsonl", on_fault=print)
+spool = prepare([large], directory / "b" / "r.jsonl")
 print(spool.requests, peak() - before)
 """
 

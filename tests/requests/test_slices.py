@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.requests import MAX_BYTES, MAX_REQUESTS, Slice, read_spool, split
+from streamer.requests.slices import MAX_BYTES, MAX_REQUESTS, Slice, split
+from streamer.requests.spool import read_spool
 from tests.requests.samples import jsonl, prepared, request
 
 LENGTHS = st.lists(st.integers(1, 50))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streamer.api.errors import RecordError
+from streamer.errors import RecordError
 from streamer.results.record import Record, lenient_loads
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from streamer.emulator.process import RunningEmulator, running
+from streamer.emulator.running import RunningEmulator, running
 from tests.cli.command import listed
 from tests.emulated import asked
 from tests.peers.nginx import Nginx

@@ -26,12 +26,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from streamer.api.client import Client
-from streamer.api.errors import StreamerError
+from streamer.api.options import ClientOptions
 from streamer.api.retry import RetryPolicy
 from streamer.api.transport import Timeouts
-from streamer.emulator.process import running as emulator
-from streamer.faults.process import running as faults
-from streamer.pipeline import run
+from streamer.emulator.running import running as emulator
+from streamer.errors import StreamerError
+from streamer.faults.running import running as faults
+from streamer.runs.options import RunOptions
+from streamer.runs.run import run
 from streamer.sinks.callback import CallbackSink
 from streamer.sinks.file import FileSink
 from tests.api.servers import Reply, Server, batch, refusal, reply, sends, stalls
@@ -146,7 +148,10 @@ def uses(folder: Path) -> list[Use]:
 
     async def into_files(client: Client) -> None:
         await run(
-            client, ["msgbatch_1"], FileSink(str(folder / "{batch_id}.jsonl")), rejects=str(folder / "{batch_id}.r")
+            client,
+            ["msgbatch_1"],
+            FileSink(str(folder / "{batch_id}.jsonl")),
+            RunOptions(rejects=str(folder / "{batch_id}.r")),
         )
 
     async def into_a_function(client: Client) -> None:
@@ -196,9 +201,14 @@ async def library(folder: Path, finder: Finder) -> None:
     short = Timeouts(connect=5.0, answer=0.1, upload=0.1, silence=0.05)
     retry = RetryPolicy(attempts=2)
     for number, answer in enumerate(answers()):
-        key = {"auth_token": KEY} if number % 2 else {"api_key": KEY}
         async with Server([answer]) as server:
-            client = Client(base_url=server.url, timeouts=short, retry=retry, clock=FakeClock(), **key)  # type: ignore[arg-type]  # mypy cannot tell the key from the other options
+            client = Client(
+                api_key=None if number % 2 else KEY,
+                auth_token=KEY if number % 2 else None,
+                base_url=server.url,
+                options=ClientOptions(timeouts=short, retry=retry),
+                clock=FakeClock(),
+            )
             async with client:
                 for use in uses(folder):
                     await _use(use, client, finder)

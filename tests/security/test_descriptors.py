@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.emulator.process import RunningEmulator, running
+from streamer.emulator.running import RunningEmulator, running
 from tests.cli.command import COMMAND, KEY, environment, listed, raw_results
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from streamer.api.client import Client
-from streamer.api.errors import ApiError, ConfigurationError, StreamerError, UntrustedHostError
+from streamer.api.options import ClientOptions
 from streamer.api.types import Batch
 from streamer.cli.options import add_client_options, make_client
 from streamer.cli.parser import Parser
+from streamer.errors import ApiError, ConfigurationError, StreamerError, UntrustedHostError
 from tests.api.servers import KEY, Server, batch, refusal, reply, targets
 
 PREFIX = "/anthropic"
@@ -27,7 +28,7 @@ RECORD = b'{"custom_id":"a","result":{"type":"canceled"}}\n'
 
 
 def gateway_client(server: Server, **options: object) -> Client:
-    return Client(api_key=KEY, base_url=server.url + PREFIX, **options)  # type: ignore[arg-type]  # any option
+    return Client(api_key=KEY, base_url=server.url + PREFIX, options=ClientOptions(**options))  # type: ignore[arg-type]  # any option
 
 
 async def results_of(client: Client, results_url: str, batch_id: str = "msgbatch_1") -> bytes:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from streamer.api.errors import AuthenticationError, SinkError, TransportError
+from streamer.errors import AuthenticationError, StorageError, TransportError
 from streamer.results.block import Reject, read_lines
 from streamer.results.framing import Lines
 from streamer.sinks.journal import Journal
 from streamer.sinks.rejects import RejectFile
-from streamer.watching.watch import watch
+from streamer.watching.watch import WatchOptions, watch
 from tests.api.servers import Server, batch, refusal, reply
 from tests.api.test_client import client_of
 from tests.clock import FakeClock
@@ -97,7 +97,7 @@ async def test_rejects_are_not_written_into_what_somebody_put_in_their_place(tmp
         case _:
             path.mkdir()
     file = RejectFile(str(tmp_path / "{batch_id}.rejects"), "b")
-    with pytest.raises(SinkError, match=r"b\.rejects"):
+    with pytest.raises(StorageError, match=r"b\.rejects"):
         await file.add(Reject(0, 1, "odd", b"x"))
     await file.close()
     assert precious.read_text() == "keep me"
@@ -130,7 +130,7 @@ async def test_watching_pages_that_lead_in_a_circle_goes_on_at_its_own_pace() ->
     async with Server([page(1), page(2), page(1), page(2), refusal(401)]) as server:
         async with client_of(server, clock) as client:
             with pytest.raises(AuthenticationError):
-                async for _ in watch(client, everything=True, clock=clock):
+                async for _ in watch(client, (), WatchOptions(everything=True), clock=clock):
                     pass
     assert len(server.seen) in {5, 6}  # the round asks for both batches at once
     assert clock.monotonic() >= 10  # the third page told that all of it is known, and a round's pause followed

@@ -15,8 +15,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from streamer.api.errors import TransportError, UntrustedHostError
 from streamer.cli.parser import make_parser
+from streamer.errors import TransportError, UntrustedHostError
 from tests.api.servers import KEY, Server, batch, reply
 from tests.api.test_client import client_of
 from tests.api.test_secrecy import read_results

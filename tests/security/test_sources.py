@@ -78,7 +78,7 @@ def test_every_requirement_has_a_floor_and_that_of_aiohttp_keeps_its_promise() -
     # Before it, bad JSON raised what is no ValueError, and a bad record ended the run.
     assert tuple(map(int, pinned["msgspec"].split("."))) >= (0, 21)
     needed = tomllib.loads(text)["project"]["dependencies"]
-    assert {re.split(">=", one)[0] for one in needed} == {"aiohttp", "ijson", "msgspec", "uvloop"}
+    assert {re.split(">=", one)[0] for one in needed} == {"aiofiles", "aiohttp", "ijson", "msgspec", "uvloop"}
 
 
 def test_a_requirement_without_a_floor_is_noticed() -> None:

@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.api.client import Client
-from streamer.api.errors import TransportError
+from streamer.api.options import ClientOptions
 from streamer.api.throughput import Throughput
 from streamer.api.transport import Timeouts
 from streamer.api.types import Batch
-from streamer.emulator.process import RunningEmulator, running
-from streamer.faults.process import running as faults
-from streamer.pipeline import run
+from streamer.emulator.running import RunningEmulator, running
+from streamer.errors import TransportError
+from streamer.faults.running import running as faults
 from streamer.results.record import Record
+from streamer.runs.run import run
 from streamer.sinks.callback import CallbackSink
 from streamer.sinks.file import FileSink
 from tests.api.servers import KEY, Server, reply
@@ -127,7 +128,7 @@ LIMITS = Timeouts(connect=5.0, answer=5.0, silence=5.0, least_rate=100_000, rate
 
 async def test_a_drip_on_the_wire_is_begun_again_by_the_usual_rules(emulator: RunningEmulator, tmp_path: Path) -> None:
     with faults(emulator.base_url, "results:drip=5000,n=2") as proxy:
-        async with Client(api_key=KEY, base_url=proxy.base_url, timeouts=LIMITS) as client:
+        async with Client(api_key=KEY, base_url=proxy.base_url, options=ClientOptions(timeouts=LIMITS)) as client:
             ids = [batch.id async for batch in client.list()]
             report = await run(client, ids, FileSink(str(tmp_path / "{batch_id}.jsonl")), clock=FakeClock())
         assert proxy.stats()["faults"] == {"results:drip=5000,n=2": 2}
@@ -140,7 +141,7 @@ async def test_a_drip_without_end_is_an_incomplete_batch_that_says_why(
     emulator: RunningEmulator, tmp_path: Path
 ) -> None:
     with faults(emulator.base_url, "results:drip=2000") as proxy:
-        async with Client(api_key=KEY, base_url=proxy.base_url, timeouts=LIMITS) as client:
+        async with Client(api_key=KEY, base_url=proxy.base_url, options=ClientOptions(timeouts=LIMITS)) as client:
             ids = [batch.id async for batch in client.list()]
             report = await run(client, ids, FileSink(str(tmp_path / "{batch_id}.jsonl")), clock=FakeClock())
     [batch] = report.batches

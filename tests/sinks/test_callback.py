@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from streamer.api.errors import ConfigurationError, SinkError
+from streamer.errors import ConfigurationError, SinkError
 from streamer.results.block import Block
 from streamer.results.record import Record
-from streamer.sinks import CallbackSink
-from streamer.sinks.callback import YIELD_EVERY, callback_target
+from streamer.sinks.callback import YIELD_EVERY, CallbackSink, callback_target
 from streamer.sinks.conformance import deliver, make_block, make_records, no_leftovers, opened
 
 ID = "msgbatch_1"

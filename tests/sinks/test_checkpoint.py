@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from streamer.api.errors import SinkError
 from streamer.api.types import Batch
+from streamer.errors import StorageError
 from streamer.results.block import Block, read_lines
 from streamer.results.framing import Lines
-from streamer.sinks import CallbackSink, CheckpointedSink, FileSink
+from streamer.sinks.callback import CallbackSink
+from streamer.sinks.checkpoint import CheckpointedSink
+from streamer.sinks.file import FileSink
 from streamer.sinks.journal import Journal
 
 BATCH = Batch(id="msgbatch_1", processing_status="ended")
@@ -68,7 +70,7 @@ async def test_a_block_that_the_sink_did_not_take_is_not_acknowledged(path: Path
 
     broken = CheckpointedSink(CallbackSink(refuse), path, name="n")
     writer = await broken.open(BATCH)
-    with pytest.raises(SinkError, match="not now"):
+    with pytest.raises(StorageError, match="not now"):
         await writer.write(block("a"))
     await writer.close()
     await broken.close()
@@ -106,7 +108,7 @@ async def test_sinks_of_different_names_share_a_journal_and_nothing_else(path: P
 async def test_a_sink_that_knows_what_it_holds_takes_no_checkpoint(path: Path, tmp_path: Path) -> None:
     (tmp_path / "msgbatch_1.jsonl.part").write_bytes(block("a").data)
     one = CheckpointedSink(FileSink(tmp_path / "{batch_id}.jsonl"), path, name="n")
-    with pytest.raises(SinkError, match="takes no checkpoint"):
+    with pytest.raises(StorageError, match="takes no checkpoint"):
         await one.open(BATCH)
     await one.close()
 
@@ -124,7 +126,7 @@ def test_a_second_process_is_refused(path: Path) -> None:
     journal.acknowledge("n", "b", [("a", "succeeded")])
     script = "import sys; from streamer.sinks.journal import Journal; Journal(sys.argv[1]).acknowledged('n', 'b')"
     done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
-    assert "SinkError" in done.stderr
+    assert "InUseError" in done.stderr
     assert "in use by another process" in done.stderr
     journal.close()
 
@@ -180,7 +182,7 @@ def test_a_damaged_journal_is_refused_with_what_to_do_and_never_begun_anew(path:
     journal.close()
     damage(path)  # type: ignore[operator]  # one of the functions above
     before = path.read_bytes()
-    with pytest.raises(SinkError, match=r"cannot be trusted: .*move it away"):
+    with pytest.raises(StorageError, match=r"cannot be trusted: .*move it away"):
         journal.acknowledged("n", "b")
     journal.close()
     assert path.read_bytes() == before

@@ -18,8 +18,12 @@ import pytest
 
 from streamer.results.block import Block
 from streamer.results.record import Record
-from streamer.sinks import CallbackSink, FileSink, QueueSink, Sink, StdoutSink
+from streamer.sinks.base import Sink
+from streamer.sinks.callback import CallbackSink
 from streamer.sinks.conformance import HEAD, PartSinkConformance, SinkConformance
+from streamer.sinks.file import FileSink
+from streamer.sinks.queue import QueueSink
+from streamer.sinks.stdout import StdoutSink
 
 
 class TestFileSink(PartSinkConformance):

@@ -11,11 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamer.api.errors import SinkError
 from streamer.api.types import Batch
+from streamer.errors import StorageError
 from streamer.results.block import read_lines
 from streamer.results.framing import MAX_RECORD_BYTES, Lines
-from streamer.sinks import FileSink
 from streamer.sinks.conformance import (
     count_descriptors,
     deliver,
@@ -26,8 +25,8 @@ from streamer.sinks.conformance import (
     no_leftovers,
     opened,
 )
-from streamer.sinks.file import THREADS
-from streamer.sinks.scan import scan
+from streamer.sinks.file import THREADS, FileSink
+from streamer.sources.resultfile import scan
 
 ID = "msgbatch_1"
 
@@ -134,7 +133,7 @@ async def test_a_record_too_long_to_be_held_is_read_back(tmp_path: Path) -> None
     assert len(held) == 4
     with path.open("ab") as file:
         file.write(b'{"custom_id":"' + b"x" * MAX_RECORD_BYTES + b'"}\n')
-    with pytest.raises(SinkError, match=f"something else than records at byte {len(as_lines(records)):,} "):
+    with pytest.raises(StorageError, match=f"something else than records at byte {len(as_lines(records)):,} "):
         await run(tmp_path, {}, commit=False)
 
 
@@ -194,7 +193,7 @@ async def test_a_file_that_somebody_else_wrote_to_is_not_made_final(tmp_path: Pa
     await writer.write(block)
     with (tmp_path / "msgbatch_1.jsonl.part").open("ab") as other:
         other.write(b"{}\n")
-    with pytest.raises(SinkError, match=r"has 49 bytes where 46 were written"):
+    with pytest.raises(StorageError, match=r"has 49 bytes where 46 were written"):
         await writer.commit()
     await writer.close()
     await sink.close()

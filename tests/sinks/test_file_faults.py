@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from streamer.api.errors import SinkError
-from streamer.sinks import FileSink
+from streamer.errors import StorageError
 from streamer.sinks.base import PartWriter
 from streamer.sinks.conformance import deliver, make_block, make_record, make_records, no_leftovers, opened
-from streamer.sinks.gathering import TOGETHER
+from streamer.sinks.file import FileSink
+from streamer.sinks.writeback import TOGETHER
 
 ID = "msgbatch_1"
 FINAL = f"{ID}.jsonl"
@@ -39,7 +39,7 @@ async def run(directory: Path, records: dict[str, bytes]) -> dict[str, str]:
 async def refusal(directory: Path) -> str:
     """What is said when a batch cannot be opened, which must leave nothing open."""
     async with no_leftovers():
-        with pytest.raises(SinkError) as raised:
+        with pytest.raises(StorageError) as raised:
             await run(directory, {})
     message = str(raised.value)
     assert "\n" not in message
@@ -49,14 +49,14 @@ async def refusal(directory: Path) -> str:
 PRELUDE = """
 import asyncio, os, resource, sys
 from pathlib import Path
-from streamer.api.errors import SinkError
+from streamer.errors import StorageError
 from streamer.sinks.conformance import make_records
 from tests.sinks.test_file_faults import ID, run
 
 def attempt(directory, records):
     try:
         asyncio.run(run(Path(directory), records))
-    except SinkError as error:
+    except StorageError as error:
         print(error)
     else:
         print("delivered")
@@ -208,7 +208,7 @@ async def test_another_process_gives_the_file_up_while_we_open(tmp_path: Path, m
 async def test_a_final_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     async with no_leftovers(), opened(FileSink(tmp_path / "{batch_id}.jsonl"), ID) as writer:
         (tmp_path / FINAL).write_text("theirs")
-        with pytest.raises(SinkError, match="was made by somebody else meanwhile"):
+        with pytest.raises(StorageError, match="was made by somebody else meanwhile"):
             await writer.commit()
     assert (tmp_path / FINAL).read_text() == "theirs"
 
@@ -223,7 +223,7 @@ async def test_a_failed_fsync_commits_nothing_and_trusts_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fail)
-        with pytest.raises(SinkError, match=r"Input/output error \(EIO\); [\d,]+ bytes are free") as raised:
+        with pytest.raises(StorageError, match=r"Input/output error \(EIO\); [\d,]+ bytes are free") as raised:
             await run(tmp_path, records)
     assert "fetched anew" in str(raised.value)
     assert await run(tmp_path, records) == {}
@@ -284,7 +284,7 @@ def test_too_many_open_files(tmp_path: Path) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) - 1, 4096))
             try:
                 await run(Path(sys.argv[1]), {})
-            except SinkError as error:
+            except StorageError as error:
                 print(error)
         asyncio.run(exhaust())
     """
@@ -298,14 +298,14 @@ async def test_a_writer_that_failed_takes_and_commits_nothing_more(tmp_path: Pat
     async with no_leftovers(), opened(FileSink(tmp_path / "{batch_id}.jsonl"), ID) as writer:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
         try:
-            with pytest.raises(SinkError, match="EFBIG"):
+            with pytest.raises(StorageError, match="EFBIG"):
                 for _ in range(2):  # a thread begins to write the first one, and what comes next waits for it
                     await writer.write(block)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        with pytest.raises(SinkError, match="takes nothing more"):
+        with pytest.raises(StorageError, match="takes nothing more"):
             await writer.write(block)
-        with pytest.raises(SinkError, match="cannot be made final"):
+        with pytest.raises(StorageError, match="cannot be made final"):
             await writer.commit()
     assert [path.name for path in tmp_path.iterdir()] == [PART]
 
@@ -314,7 +314,7 @@ async def test_a_long_record_under_way_cannot_be_committed(tmp_path: Path) -> No
     async with opened(FileSink(tmp_path / "{batch_id}.jsonl"), ID) as writer:
         assert isinstance(writer, PartWriter)
         await writer.write_part(b'{"custom_id":')
-        with pytest.raises(SinkError, match="its last record is not whole"):
+        with pytest.raises(StorageError, match="its last record is not whole"):
             await writer.commit()
 
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from streamer.api.errors import ConfigurationError
+from streamer.errors import ConfigurationError
 from streamer.results.block import Block
 from streamer.results.record import Record
-from streamer.sinks import QueueSink
 from streamer.sinks.conformance import deliver, make_block, make_records, opened
+from streamer.sinks.queue import QueueSink
 
 ID = "msgbatch_1"
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from streamer.api.errors import SinkError
-from streamer.sinks import StdoutSink, stdout
+from streamer.errors import SinkError
+from streamer.sinks import stdout
 from streamer.sinks.base import PartWriter
 from streamer.sinks.conformance import deliver, make_batch, make_block, make_record, make_records, no_leftovers, opened
+from streamer.sinks.stdout import StdoutSink
 
 ID = "msgbatch_1"
 BIG = make_block(ID, [make_record(f"{ID}-big", "succeeded", "x" * 300_000)])  # more than a pipe holds
@@ -144,8 +145,8 @@ def test_into_a_real_program() -> None:
     """Through descriptor 1 of a process of its own, into `head`, which goes away early."""
     script = """
 import asyncio
-from streamer.api.errors import SinkError
-from streamer.sinks import StdoutSink
+from streamer.errors import SinkError
+from streamer.sinks.stdout import StdoutSink
 from streamer.sinks.conformance import deliver, make_records
 
 async def main():

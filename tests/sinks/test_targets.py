@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from streamer.api.errors import ConfigurationError
-from streamer.sinks import CallbackSink, FileSink, StdoutSink, sink_for
+from streamer.errors import ConfigurationError
+from streamer.sinks.callback import CallbackSink
+from streamer.sinks.file import FileSink
+from streamer.sinks.stdout import StdoutSink
+from streamer.sinks.targets import sink_for
 
 Install = Callable[[str, dict[str, str], str], None]
 
@@ -42,7 +45,7 @@ def _ours(install: Install) -> None:
 
 
 THEIRS = """
-from streamer.sinks import QueueSink
+from streamer.sinks.queue import QueueSink
 import asyncio
 
 def from_target(rest):

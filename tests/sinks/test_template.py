@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamer.api.errors import ConfigurationError
-from streamer.sinks.template import PLAIN, Template, safe_name
+from streamer.errors import ConfigurationError
+from streamer.sinks.template import PLAIN, PathTemplate, safe_name
 
 any_id = st.text(st.characters(exclude_categories=()), max_size=200)
 
@@ -22,7 +22,7 @@ any_id = st.text(st.characters(exclude_categories=()), max_size=200)
 @example("\ud800")
 @example("x" * 129)
 def test_no_batch_id_leads_out_of_the_directory(batch_id: str) -> None:
-    path = Template("out/{batch_id}.jsonl").path(batch_id)
+    path = PathTemplate("out/{batch_id}.jsonl").path(batch_id)
     assert path.parent == Path("out")
     assert path.resolve().parent == Path("out").resolve()
     assert "\0" not in path.name
@@ -44,7 +44,7 @@ def test_an_id_of_the_usual_shape_is_its_own_name(batch_id: str) -> None:
 
 
 def test_the_id_may_be_in_a_directory_and_more_than_once() -> None:
-    assert Template("{batch_id}/{batch_id}{{x}}.jsonl").path("b1") == Path("b1/b1{x}.jsonl")
+    assert PathTemplate("{batch_id}/{batch_id}{{x}}.jsonl").path("b1") == Path("b1/b1{x}.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -66,5 +66,5 @@ def test_the_id_may_be_in_a_directory_and_more_than_once() -> None:
 )
 def test_a_template_that_cannot_work_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as refusal:
-        Template(text)
+        PathTemplate(text)
     assert message in str(refusal.value)

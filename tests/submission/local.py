@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from streamer.api.client import Client
+from streamer.api.options import ClientOptions
 from streamer.api.transport import Timeouts
 from streamer.emulator.server import EMULATOR, application
 from streamer.emulator.server import Emulator as Served
@@ -65,7 +66,12 @@ async def local(**switches: Any) -> AsyncIterator[tuple[LocalEmulator, Client, L
             base_url = await stack.enter_async_context(faults_before(base_url, script, host="127.0.0.1", port=0))
         emulator = LocalEmulator(app[EMULATOR], base_url)
         clock = LocalClock(emulator)
-        client = Client(api_key="test-key", base_url=base_url, clock=clock, timeouts=QUICK, requests_per_minute=100_000)
+        client = Client(
+            api_key="test-key",
+            base_url=base_url,
+            clock=clock,
+            options=ClientOptions(timeouts=QUICK, requests_per_minute=100_000),
+        )
         async with client:
             yield emulator, client, clock
         await asyncio.sleep(0)

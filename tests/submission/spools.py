@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streamer.requests import Slice, split
+from streamer.requests.slices import Slice, split
 from streamer.submission.ledger import Ledger
 
 NAME = "requests.jsonl"

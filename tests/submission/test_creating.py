@@ -12,16 +12,18 @@ from typing import Any
 import pytest
 
 from streamer.api.client import Client
-from streamer.api.errors import (
+from streamer.api.options import ClientOptions
+from streamer.api.retry import RetryPolicy
+from streamer.errors import (
     AuthenticationError,
     ConfigurationError,
     OutcomeUnknownError,
     SubmissionError,
 )
-from streamer.api.retry import RetryPolicy
-from streamer.step import Step, Work
+from streamer.progress import Progress, Work
 from streamer.submission.creating import create_batches
 from streamer.submission.ledger import Ledger, Planned, State
+from streamer.submission.options import CreateOptions
 from streamer.submission.settling import Unsettled
 from tests.api.servers import Server, refusal, reply
 from tests.clock import FakeClock
@@ -32,7 +34,8 @@ IDS = ("a", "b", "c", "d", "e")  # three batches of two, two and one
 
 
 async def created(client: Client, ledger: Ledger, **options: Any) -> list[Planned]:
-    return [one async for one in create_batches(client, ledger, **options)]
+    chosen = {name: options.pop(name) for name in ("on_unknown", "warm_cache") if name in options}
+    return [one async for one in create_batches(client, ledger, CreateOptions(**chosen), **options)]
 
 
 @asynccontextmanager
@@ -76,20 +79,20 @@ async def test_what_is_created_already_comes_first_and_the_rest_is_sent_after_it
 
 async def test_each_body_that_is_sent_can_be_followed_a_repeated_one_too(tmp_path: Path) -> None:
     async with submitting(tmp_path, fault=("create:status=500;accepted,n=1",)) as (_, client, clock, ledger):
-        steps: list[Step] = []
+        steps: list[Progress] = []
         under_way: list[bool] = []
 
-        def working(step: Step) -> None:
-            steps.append(step)
-            under_way.append(not step.over)
+        def working(progress: Progress) -> None:
+            steps.append(progress)
+            under_way.append(not progress.over)
 
         await anext(create_batches(client, ledger, working=working, clock=clock))
-        assert [(step.work, step.batch, step.batches) for step in steps] == [(Work.SENDING, 1, 3)]
+        assert [(progress.work, progress.batch, progress.batches) for progress in steps] == [(Work.SENDING, 1, 3)]
         await created(client, ledger, working=working, clock=clock)
-    assert [(step.batch, step.batches) for step in steps] == [(1, 3), (2, 3), (3, 3)]
+    assert [(progress.batch, progress.batches) for progress in steps] == [(1, 3), (2, 3), (3, 3)]
     assert all(under_way)
-    assert all(step.over for step in steps)
-    assert all(step.done == step.total > 100 for step in steps)
+    assert all(progress.over for progress in steps)
+    assert all(progress.done == progress.total > 100 for progress in steps)
 
 
 UNKNOWN = ["create:stall@head,n=1", "create:fin@head,n=1", "create:status=500;accepted,n=1", "create:body=html,n=1"]
@@ -262,7 +265,7 @@ async def test_a_queue_that_never_moves_is_given_up_after_a_day_and_nothing_is_i
     once = RetryPolicy(attempts=1)
     async with (
         Server([NONE_YET, refusal(429, kind="rate_limit_error")] * 300) as server,
-        Client(api_key="k", base_url=server.url, clock=clock, retry=once) as client,
+        Client(api_key="k", base_url=server.url, clock=clock, options=ClientOptions(retry=once)) as client,
     ):
         with pytest.raises(SubmissionError, match=r"0 of 3 batches are created.*429"):
             await created(client, ledger, clock=clock)
@@ -313,7 +316,7 @@ async def test_the_cache_is_warm_before_the_rest_is_sent(tmp_path: Path) -> None
     async with local(duration=300, duration_spread=0) as (emulator, client, clock):
         ledger = planned(tmp_path, "a", "b", "c", each=1)
         began = clock.monotonic()
-        creating = create_batches(client, ledger, clock=clock, warm_cache=True)
+        creating = create_batches(client, ledger, CreateOptions(warm_cache=True), clock=clock)
         first = await anext(creating)
         assert clock.monotonic() == began
         await anext(creating)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.emulator.process import RunningEmulator, running
+from streamer.emulator.running import RunningEmulator, running
 from tests.cli.command import Started, environment, listed, streamer
 from tests.durability.test_kill import LAUNCHER, ROOT
 

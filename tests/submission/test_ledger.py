@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.api.errors import ConfigurationError, SubmissionError
-from streamer.requests import Slice
+from streamer.errors import ConfigurationError, InUseError, SubmissionError
+from streamer.requests.slices import Slice
 from streamer.submission.ledger import Ledger, State
 from tests.submission.spools import planned
 
@@ -178,7 +178,7 @@ def test_of_many_that_begin_at_once_one_works_and_the_others_are_told(tmp_path: 
             together.wait()
             try:
                 ledger.plan(1, "requests.jsonl", "abc", HALVES)
-            except SubmissionError as error:
+            except InUseError as error:
                 ledger.remove()
                 return str(error)
             return ""

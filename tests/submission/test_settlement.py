@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.api.types import Batch, BatchPage, RequestCounts
-from streamer.requests import Slice
+from streamer.requests.slices import Slice
 from streamer.submission.ledger import Planned, State
 from streamer.submission.settlement import (
     CLOCK_SLACK,

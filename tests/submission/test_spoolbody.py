@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.api.body import PART_BYTES, RequestBody
-from streamer.api.errors import SubmissionError
-from streamer.requests import Slice, split
-from streamer.step import Step, Work
+from streamer.errors import SubmissionError
+from streamer.progress import Progress, Work
+from streamer.requests.slices import Slice, split
 from streamer.submission.spoolbody import SpoolBody
 
 
@@ -68,17 +68,17 @@ async def test_a_cancellation_while_it_is_let_go_of_is_not_forgotten(tmp_path: P
 async def test_how_much_of_it_was_taken_can_be_seen_and_begins_anew_when_it_is_sent_again(tmp_path: Path) -> None:
     line = b"x" * PART_BYTES + b"\n"
     (tmp_path / "spool").write_bytes(line * 3)
-    step = Step(Work.SENDING)
-    body = SpoolBody(tmp_path / "spool", Slice(0, 3 * len(line), 3), step)
-    assert (step.done, step.total) == (0, body.size)
+    progress = Progress(Work.SENDING)
+    body = SpoolBody(tmp_path / "spool", Slice(0, 3 * len(line), 3), progress)
+    assert (progress.done, progress.total) == (0, body.size)
     for _ in range(2):
         seen, taken = [], 0
         async for part in body.parts():
-            assert step.done == taken
+            assert progress.done == taken
             taken += len(part)
-            seen.append(step.done)
+            seen.append(progress.done)
         assert len(seen) > 3
-        assert step.done == taken == body.size
+        assert progress.done == taken == body.size
 
 
 @pytest.mark.parametrize("part", [Slice(0, 17, 2), Slice(0, 100, 3)])

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from streamer.api.client import Client
-from streamer.api.errors import StreamerError
-from streamer.pipeline import run
+from streamer.errors import StreamerError
+from streamer.runs.run import run
 from streamer.sinks.queue import QueueSink
 from streamer.watching.roster import Ended
 from streamer.watching.watch import watch

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.api.errors import ConfigurationError, NotFoundError
 from streamer.api.types import Batch
+from streamer.errors import ConfigurationError, NotFoundError
 from streamer.watching.roster import MISSING_GRACE, SLOWEST, UNKNOWN_GRACE, URL_GRACE, Ended, Lost, Roster, pause
 from tests.clock import FakeClock
 

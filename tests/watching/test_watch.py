@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from streamer.api.client import Client
-from streamer.api.errors import AuthenticationError, ConfigurationError, NotFoundError, TransportError
 from streamer.api.types import Batch
-from streamer.report import Observer
+from streamer.errors import AuthenticationError, ConfigurationError, NotFoundError, TransportError
+from streamer.observer import Observer
 from streamer.watching.roster import Ended, Lost
-from streamer.watching.watch import watch
+from streamer.watching.watch import WatchOptions, watch
 from tests.api.servers import Server, batch, refusal, reply
 from tests.clock import FakeClock
 from tests.emulated import asked, emulated
@@ -24,7 +24,8 @@ REQUEST = {
 
 
 async def outcomes(client: Client, *batch_ids: str, clock: FakeClock, **options: Any) -> list[Ended | Lost]:
-    return [outcome async for outcome in watch(client, batch_ids, clock=clock, **options)]
+    observer = options.pop("observer", None)
+    return [o async for o in watch(client, batch_ids, WatchOptions(**options), observer=observer, clock=clock)]
 
 
 async def test_batches_are_handed_on_as_they_end_those_ended_before_at_once() -> None:
@@ -128,7 +129,7 @@ async def test_the_whole_workspace_is_followed_without_naming_a_batch() -> None:
 
 async def test_following_takes_in_new_batches_and_leaves_ended_ones_alone_unless_told() -> None:
     async with emulated(fill_ended=10, duration=30) as (_, client, clock):
-        following = watch(client, clock=clock, follow=True)
+        following = watch(client, (), WatchOptions(follow=True), clock=clock)
         first = await client.create([REQUEST])
         outcome = await anext(following)
         assert isinstance(outcome, Ended)

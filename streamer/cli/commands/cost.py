@@ -1,0 +1,167 @@
+"""`streamer cost`: tokens and US dollars by model, of result files and of batches."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamer.cli.exits import Exit
+from streamer.cli.options import Subparsers, add_client_options, add_command, add_prices_option, make_client
+from streamer.cli.show.text import dollars, escaped, json_line, plural, say
+
+if TYPE_CHECKING:
+    from streamer.cli.usagesum import UsageSum
+    from streamer.pricing import Cost
+
+DESCRIPTION = """
+Sum up what the records of result files and of ended batches used, and what that cost at batch price.
+
+A custom_id that comes twice in a file is counted once. Batches are streamed from the API and nothing is kept of them;
+files need neither key nor network. A model without a price is counted and left out of the total, which says so.
+"""
+
+COLUMNS = {
+    "RECORDS": "requests",
+    "INPUT": "input",
+    "WRITTEN 5M": "cache_write_5m",
+    "WRITTEN 1H": "cache_write_1h",
+    "READ": "cache_read",
+    "OUTPUT": "output",
+    "THINKING": "thinking",
+    "SEARCHES": "web_searches",
+}
+
+
+def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    parser = add_command(
+        subparsers,
+        "cost",
+        "sum up tokens and their cost, of result files and batches",
+        description=DESCRIPTION,
+        examples="""
+  streamer cost results/*.jsonl
+  streamer cost msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d
+  streamer cost answers.jsonl --prices ours.json --json | jq -r .cost.usd
+""",
+    )
+    parser.add_argument("targets", metavar="TARGET", nargs="+", help="a file of results, or the id of an ended batch")
+    parser.add_argument("--json", action="store_true", help="one line of JSON; amounts are strings with all digits")
+    add_prices_option(parser)
+    add_client_options(parser)
+    parser.set_defaults(handler=handler)
+
+
+def handler(args: argparse.Namespace) -> int:
+    """Count, then price."""
+    from streamer.cli.loop import run_async
+    from streamer.cli.show.documents import cost_document
+    from streamer.cli.usagesum import UsageSum, in_file
+    from streamer.errors import StreamerError
+    from streamer.pricing import Prices
+
+    prices, spent, code = Prices.load(args.prices), UsageSum(), 0
+    paths, ids = _sorted(args.targets)
+    for path in paths:
+        try:
+            found = in_file(path)
+        except StreamerError as error:
+            say(str(error))
+            code = Exit.INCOMPLETE
+        else:
+            spent.add(found.records, found.usage)
+    if ids:
+        code = max(code, run_async(_stream(args, ids, spent)))
+    cost = prices.price(spent.usage)
+    if args.json:
+        told = {"complete": not code, "records": spent.records, "usage": spent.usage, "cost": cost_document(cost)}
+        print(json_line(told))
+        return code
+    print("\n".join(table(cost)))
+    if code:
+        say("not all that was asked for is counted")
+    if cost.oldest is not None and sys.stderr.isatty() and not args.quiet:
+        say(f"batch prices as they were read on {cost.oldest}; --prices FILE puts others in their place")
+    return code
+
+
+def _sorted(targets: Iterable[str]) -> tuple[list[Path], list[str]]:
+    """The targets that are files, and those that are ids.
+
+    Raises:
+        ConfigurationError: one is neither.
+    """
+    from streamer.api.origin import BATCH_ID
+    from streamer.errors import ConfigurationError
+
+    paths, ids = [], []
+    for target in dict.fromkeys(targets):
+        path = Path(target)
+        if path.is_dir():
+            raise ConfigurationError(f"{target} is a directory; name the files in it, e.g. {path / '*.jsonl'}")
+        if path.exists():
+            paths.append(path)
+        elif BATCH_ID.fullmatch(target):
+            ids.append(target)
+        else:
+            raise ConfigurationError(f"{target} is neither a file that is there nor the id of a batch")
+    return paths, ids
+
+
+async def _stream(args: argparse.Namespace, ids: Iterable[str], spent: UsageSum) -> int:
+    """Count the records of batches as the API sends them."""
+    from streamer.cli.commands.workspace import each
+    from streamer.cli.show.audience import say_failure
+    from streamer.cli.show.board import Board
+    from streamer.cli.show.live import shown
+    from streamer.cli.usagesum import CountingSink
+    from streamer.errors import ResultsError
+    from streamer.runs.run import run
+
+    ended: list[str] = []
+    async with make_client(args) as client:
+
+        async def find(batch_id: str) -> None:
+            batch = await client.retrieve(batch_id)
+            if not batch.ended:
+                raise ResultsError(
+                    f"{batch_id} is {batch.processing_status}: what it costs is known when it has ended; "
+                    f"`streamer run {batch_id}` waits for that"
+                )
+            ended.append(batch.id)
+
+        code = await each(ids, find)
+        board = Board(client, ended, say_failure)
+        async with shown(board, on=not args.quiet):
+            report = await run(client, ended, CountingSink(), observer=board)
+    spent.add(report.records, report.usage)
+    return max(code, Exit.COMPLETE if report.complete else Exit.INCOMPLETE)
+
+
+def table(cost: Cost) -> list[str]:
+    """A cost as lines of aligned columns: a line for each model, and the total."""
+    from streamer.cli.show.summary import price_of
+    from streamer.results.accounting import Tokens
+
+    total = Tokens()
+    rows = [["MODEL", *COLUMNS, "USD"]]
+    for line in cost.lines:
+        total.add(line.tokens)
+        rows.append([escaped(line.model), *_counts(line.tokens), price_of(line)])
+    rows.append(["total", *_counts(total), dollars(cost.usd)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for model, *cells in rows:
+        aligned = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        lines.append("  ".join([model.ljust(widths[0]), *aligned]))
+    if cost.unpriced:
+        names = ", ".join(map(escaped, cost.unpriced))
+        lines.append(f"The total leaves out what has no price, of {plural(len(cost.unpriced), 'model')}: {names}")
+    return lines
+
+
+def _counts(tokens: object) -> list[str]:
+    return [f"{getattr(tokens, name):,}" for name in COLUMNS.values()]

@@ -1,0 +1,115 @@
+"""`streamer join`: answers in the order of their requests, in one file."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamer.cli.exits import Exit
+from streamer.cli.options import Subparsers, add_command
+from streamer.cli.requestfiles import asked_by
+from streamer.cli.resultfiles import add_result_options
+from streamer.cli.show.text import by_type, json_line, plural, say
+
+if TYPE_CHECKING:
+    from streamer.answers.join import Joined
+
+DESCRIPTION = """
+Write the answer to each request, once, in the order of the requests, into one file: lines of JSON, or one JSON array
+when its name ends in .json. Of several answers to a request one that succeeded counts. Memory does not grow with
+the number of answers.
+
+An answer is its record as it came. With --fields it has an `input` with those fields of the request: paths such as
+params.model or params.messages.0.content, or columns of the CSV the requests were made of.
+"""
+
+
+def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    parser = add_command(
+        subparsers,
+        "join",
+        "put answers in the order of their requests, in one file",
+        description=DESCRIPTION,
+        examples="""
+  streamer join --requests requests.jsonl --to answers.jsonl            of all results in results/
+  streamer join ID1 ID2 --requests requests.jsonl --to answers.json
+  streamer join --requests articles.csv --template params.json --fields title --to answers.jsonl
+  streamer join --requests requests.jsonl --to - | jq -r .result.type | sort | uniq -c
+""",
+    )
+    add_result_options(parser)
+    parser.add_argument(
+        "--to", metavar="TARGET", required=True, help="the file, a JSON array if it ends in .json; - is stdout"
+    )
+    parser.add_argument("--fields", metavar="NAMES", default="", help="what of each request to put beside its answer")
+    parser.add_argument("--json", action="store_true", help="in the end a line of JSON on stdout")
+    parser.set_defaults(handler=handler, when_interrupted="nothing was written")
+
+
+def handler(args: argparse.Namespace) -> int:
+    """Read results, then requests, and write."""
+    from streamer.answers.fields import Fields
+    from streamer.answers.index import Index
+    from streamer.answers.join import join
+    from streamer.answers.output import STDOUT, Output, refuse_input
+    from streamer.cli.resultfiles import read_into, result_files
+    from streamer.cli.show.live import shown_beside
+    from streamer.cli.show.progressline import ProgressLine
+    from streamer.errors import ConfigurationError
+    from streamer.progress import Progress, Work
+
+    if args.json and args.to == STDOUT:
+        raise ConfigurationError("--to - and --json both write to stdout; send the answers to a file, or drop --json")
+    found = result_files(args.named, args.results)
+    refuse_input(args.to, [*args.requests, *found])
+    scratch = Path() if args.to == STDOUT else Path(args.to).parent
+    drawn = not (args.quiet or (args.to == STDOUT and sys.stdout.isatty()))
+    progress_line = ProgressLine()
+    with Output(args.to) as output, Index(scratch) as index, shown_beside(progress_line, on=drawn):
+        read_into(index, found, progress_line)
+        asked = asked_by(args, scratch)
+        first = next(asked, None)
+        names = field_names(args.fields)
+        fields = Fields(names, first) if names else None
+        everything = itertools.chain([] if first is None else [first], asked)
+        with Progress(Work.JOINING) as progress:
+            progress_line.working(progress)
+            told = join(progress.through(everything), index, output, fields=fields)
+    if args.json:
+        print(json_line({"event": "join", "complete": not told.missing, "answers": told.types, **_counts(told)}))
+    if told.missing or not args.quiet:
+        for line in lines(told, args.to):
+            say(line)
+    return Exit.INCOMPLETE if told.missing else Exit.COMPLETE
+
+
+def field_names(text: str) -> list[str]:
+    """The names in a list with commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def lines(told: Joined, target: str) -> list[str]:
+    """What joining came to, for people."""
+    from streamer.cli.show.summary import left_out, unanswered
+
+    answers = sum(told.types.values())
+    where = "" if target == "-" else f" in {target}"
+    told_lines = [f"{plural(answers, 'answer')}{where} ({by_type(told.types)})" if answers else "no answers"]
+    if told.missing:
+        told_lines.insert(0, unanswered(told.missing, told.missing_ids))
+    if told.unknown:
+        told_lines.append(left_out(told.unknown))
+    return told_lines
+
+
+def _counts(told: Joined) -> dict[str, object]:
+    return {
+        "requests": told.requests,
+        "missing": told.missing,
+        "missing_ids": told.missing_ids,
+        "unknown": told.unknown,
+    }

@@ -1,0 +1,64 @@
+"""Where a submission stands: a run's board, and what is told of requests before and between the batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from streamer.answers.resubmission import Resubmission
+from streamer.api.client import Client
+from streamer.cli.show.advice import say_advice
+from streamer.cli.show.board import Board
+from streamer.cli.show.progressline import ProgressLine
+from streamer.cli.show.text import escaped, plural, say
+from streamer.errors import SubmissionError
+from streamer.observer import ProcessObserver
+from streamer.pricing import Prices
+from streamer.progress import Progress
+from streamer.report import BatchReport
+from streamer.requests.spool import Spool
+
+
+class ProcessBoard(Board, ProcessObserver):
+    """The batches of a submission, which come to be known while it runs.
+
+    Args:
+        client: whose requests and retries are shown.
+        when_finished: is given each batch's report when it is done with.
+        prices: what tokens cost, for somebody who looks on; None when nobody does, and nothing is said.
+
+    Attributes:
+        progress_line: the work besides waiting and streaming.
+    """
+
+    def __init__(self, client: Client, when_finished: Callable[[BatchReport], None], prices: Prices | None) -> None:
+        super().__init__(client, (), when_finished)
+        self.progress_line = ProgressLine()
+        self._prices = prices
+
+    def working(self, progress: Progress) -> None:
+        """Some other work begins."""
+        self.progress_line.working(progress)
+
+    def lines(self, now: datetime) -> list[str]:
+        """The work under way, and the totals once there is a batch."""
+        progress = self.progress_line.lines(now)
+        known = self.waiting or self.streaming or self.finished_reports
+        return [*progress, self.totals(now)] if known or not progress else progress
+
+    def prepared(self, spool: Spool) -> None:
+        """The files are checked."""
+        if self._prices is not None:
+            say(f"{plural(spool.requests, 'request')} in {plural(len(spool.slices), 'batch')}")
+            say_advice(spool, self._prices)
+
+    def held_up(self, error: SubmissionError) -> None:
+        """No more batches for now."""
+        if self._prices is not None:
+            say(f"{error}; those that are there are waited for")
+
+    def sending_again(self, attempt: int, again: Resubmission) -> None:
+        """Another attempt."""
+        if self._prices is not None:
+            kinds = ", ".join(f"{n:,} {escaped(what)}" for what, n in sorted(again.again.items()))
+            say(f"sending {plural(sum(again.again.values()), 'request')} again ({kinds})")

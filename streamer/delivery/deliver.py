@@ -1,0 +1,260 @@
+"""One batch, from its results to its writers, until the records prove it complete.
+
+A download that breaks off is begun again (`redownloads` says whether and when); what came before is known by custom_id
+and not delivered twice (`intake`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, aclosing
+from random import Random
+
+from streamer.api.client import Client
+from streamer.api.types import Batch
+from streamer.clock import Clock
+from streamer.delivery.intake import Intake
+from streamer.delivery.options import DeliveryOptions
+from streamer.delivery.reconciliation import Reconciliation
+from streamer.delivery.redownloads import Redownloads, may_pass
+from streamer.errors import (
+    ApiError,
+    AuthenticationError,
+    IncompleteError,
+    StreamerError,
+    TransportError,
+)
+from streamer.observer import Observer
+from streamer.report import BatchReport, Outcome
+from streamer.results.accounting import NAMED, Tally, Verdict, verify
+from streamer.sinks.base import Sink, Writer
+from streamer.sinks.guard import close_guarded, guarded
+from streamer.sinks.rejects import RejectFile
+from streamer.sources.download import Position, download
+
+log = logging.getLogger("streamer.delivery")
+
+UNAUTHORIZED = 401  # the key is refused for everything, not for this batch alone
+
+
+class Deliverer:
+    """Delivers batches of one run, any number at once.
+
+    Args:
+        client: downloads the results.
+        sinks: each gets every record.
+        options: how.
+        reconciliation: what was asked for, where that is known.
+        observer: is told what happens while it happens.
+        clock: where time comes from.
+        random: where jitter comes from.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        sinks: Sequence[Sink],
+        options: DeliveryOptions,
+        *,
+        reconciliation: Reconciliation | None = None,
+        observer: Observer,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._client = client
+        self._sinks = sinks
+        self._options = options
+        self._reconciliation = reconciliation
+        self._observer = observer
+        self._clock = clock
+        self._random = random
+
+    async def deliver(self, batch: Batch) -> BatchReport:
+        """Deliver the records of an ended batch to every sink, and report; only a refused key is raised."""
+        report = BatchReport(batch_id=batch.id, outcome=Outcome.STREAMING, expected=batch.request_counts.total)
+        self._observer.started(batch, report)
+        begun = self._clock.monotonic()
+        try:
+            async with AsyncExitStack() as stack:
+                delivery = _Delivery(batch, self._options, report, self._reconciliation)
+                await delivery.open(self._sinks, stack)
+                if not delivery.already_delivered():
+                    await delivery.fetch(self._client, self._clock, self._random)
+                    delivery.reconcile()
+                    await delivery.commit()
+        except AuthenticationError as error:
+            report.outcome, report.error = Outcome.FAILED, str(error)
+            if error.status == UNAUTHORIZED:
+                raise
+        except StreamerError as error:
+            report.outcome = Outcome.INCOMPLETE if isinstance(error, IncompleteError) else Outcome.FAILED
+            report.error = str(error)
+        except OSError as error:  # even importing a decoder needs a descriptor
+            report.outcome = Outcome.FAILED
+            report.error = f"the system refused what delivering needs: {error.strerror or error}; run the same again"
+        finally:
+            report.seconds = self._clock.monotonic() - begun
+        self._observer.finished(report)
+        return report
+
+
+class _Delivery:
+    """The writers of one batch and what has come for them."""
+
+    def __init__(
+        self, batch: Batch, options: DeliveryOptions, report: BatchReport, reconciliation: Reconciliation | None
+    ) -> None:
+        self._batch = batch
+        self._reconciliation = reconciliation
+        self._options = options
+        self._report = report
+        self._tally = Tally()
+        self._writers: list[Writer] = []
+        self._open: list[Writer] = []  # those that no earlier run committed
+        self._rejects = RejectFile(options.rejects, batch.id)
+        self._position = Position()
+
+    async def open(self, sinks: Sequence[Sink], stack: AsyncExitStack) -> None:
+        """Open a writer for each sink; `stack` closes them, last opened first."""
+        stack.push_async_callback(self._rejects.close)
+        for sink in sinks:
+            writer = await guarded("opening", sink, sink.open(self._batch))
+            stack.push_async_callback(close_guarded, writer)
+            self._writers.append(writer)
+            self._report.destinations.append(writer.destination)
+
+    def already_delivered(self) -> bool:
+        """Whether earlier runs delivered the batch to every sink.
+
+        Raises:
+            IncompleteError: a sink holds the batch as final, but not all of it.
+        """
+        for writer in self._writers:
+            verdict = self._verdict(writer)
+            if writer.committed and not verdict.complete:
+                raise IncompleteError(
+                    f"{writer.destination} is there already but does not hold the whole batch: {verdict}; "
+                    "move it away to have it written anew",
+                    expected=verdict.expected,
+                    received=verdict.received,
+                )
+        self._open = [writer for writer in self._writers if not writer.committed]
+        if self._open or not self._writers:
+            return False
+        self._count()
+        self.reconcile()
+        self._report.outcome = Outcome.ALREADY_DELIVERED
+        return True
+
+    async def fetch(self, client: Client, clock: Clock, random: Random) -> None:
+        """Download until every writer has every record.
+
+        Raises:
+            IncompleteError: the downloads stopped bringing new records before that.
+            StreamerError: the results cannot be had at all, or a sink failed.
+        """
+        redownloads = Redownloads(random)
+        intake = Intake(
+            self._open,
+            only=self._options.only,
+            tally=self._tally,
+            rejects=self._rejects,
+            report=self._report,
+        )
+        while True:
+            before = len(self._tally)
+            fault: StreamerError | None = None
+            self._report.downloads += 1
+            try:
+                await self._download(client, intake)
+            except (TransportError, ApiError) as error:
+                if not may_pass(error):
+                    raise
+                fault = error
+            self._count()
+            verdict = next((v for v in self._verdicts() if not v.complete), None)
+            if verdict is None:
+                return
+            progressed = len(self._tally) > before
+            pause = redownloads.pause(progressed=progressed, clean=fault is None)
+            extra = {"action": "download_again", "batch_id": self._batch.id}
+            log.warning("%s: %s%s", self._batch.id, verdict, f", because {fault}" if fault else "", extra=extra)
+            if pause is None:
+                raise self._give_up(verdict, fault)
+            await clock.sleep(pause)
+
+    def _give_up(self, verdict: Verdict, fault: StreamerError | None) -> IncompleteError:
+        message = f"{verdict} in {self._report.downloads:,} downloads"
+        if self._report.rejected:
+            message += f"; {self._report.rejected:,} could not be decoded and are in {self._rejects.path}"
+        message += f"; the last one failed: {fault}" if fault is not None else ""
+        message += "; what came is kept, run the same command again to go on"
+        return IncompleteError(message, expected=verdict.expected, received=verdict.received)
+
+    def reconcile(self) -> None:
+        """Hold the custom_ids that came against those that were asked for, where that is known.
+
+        Raises:
+            IncompleteError: records came that nobody asked for.
+        """
+        expected = self._reconciliation
+        if expected is None:
+            return
+        ids = self._tally.ids.keys() | {custom_id for writer in self._writers for custom_id in writer.held.ids}
+        expected.answered(ids)
+        if unknown := sorted(expected.unknown(ids)):
+            self._report.unknown_ids = unknown[:NAMED]
+            raise IncompleteError(
+                f"{len(unknown):,} of its {len(ids):,} records have a custom_id that is not among the requests, "
+                f"the first one {unknown[0]!r}; give the requests it was made from",
+                expected=self._report.expected,
+                received=len(ids),
+            )
+
+    async def commit(self) -> None:
+        """Make the batch final in every sink."""
+        for writer in self._open:
+            await guarded("committing", writer, writer.commit())
+        if not self._report.rejected:
+            await self._rejects.discard()
+        self._report.outcome = Outcome.DELIVERED
+        extra = {"action": "delivered", "batch_id": self._batch.id}
+        log.info("%s is delivered, records: %s", self._batch.id, f"{len(self._tally):,}", extra=extra)
+
+    async def _download(self, client: Client, intake: Intake) -> None:
+        """Ask for the results once and hand on what comes."""
+        options = self._options
+        pieces = download(
+            client,
+            self._batch,
+            self._position,
+            max_record_bytes=options.max_record_bytes,
+            usage=options.usage,
+        )
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    await intake.take(piece)
+        finally:
+            await intake.end()
+
+    def _count(self) -> None:
+        """Bring the report up to date."""
+        types = self._tally.types_with(self._writers[0].held) if self._writers else self._tally.types
+        self._report.records = dict(types)
+        self._report.distinct = sum(types.values())
+        self._report.errors = dict(self._tally.errors)
+        self._report.usage = self._tally.usage
+        self._report.duplicates = self._tally.duplicates
+        self._report.duplicate_ids = self._tally.duplicate_ids
+
+    def _verdicts(self) -> Iterator[Verdict]:
+        """Of each open writer; without any sink, of what came."""
+        if not self._open:
+            yield verify(self._batch.request_counts, self._tally.types, self._options.only)
+        yield from map(self._verdict, self._open)
+
+    def _verdict(self, writer: Writer) -> Verdict:
+        types = self._tally.types_with(writer.held)
+        return verify(self._batch.request_counts, types, self._options.only)

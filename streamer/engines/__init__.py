@@ -1,0 +1,1 @@
+"""Engines: where the deliveries of a run take place."""

@@ -1,0 +1,33 @@
+"""What can be chosen about how request files are read and split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer.requests.problems import OnProblem, Problem
+from streamer.requests.slices import MAX_BYTES, MAX_REQUESTS
+
+
+def ignore(problem: Problem) -> None:
+    """Nobody is told of a problem when it is found; the error that is raised in the end holds the first thousand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareOptions:
+    """How request files are read and split.
+
+    Attributes:
+        id_prefix: what custom_ids that have to be made begin with, `request-` unless given; they go on with the number
+            of the request among all, from 1.
+        template: a JSON file of params for CSV, with `{column}` in its strings.
+        max_requests: how many requests a batch may have.
+        max_bytes: how long the body of a batch may be.
+        on_problem: is told of everything that is wrong with the files, as it is found.
+    """
+
+    id_prefix: str | None = None
+    template: str | Path | None = None
+    max_requests: int = MAX_REQUESTS
+    max_bytes: int = MAX_BYTES
+    on_problem: OnProblem = ignore

@@ -1,0 +1,1 @@
+"""Runs: many batches watched, each delivered as it ends, and all of it reported."""

@@ -1,0 +1,209 @@
+"""One request for a batch's results: bytes as they arrive, decoded and framed into blocks of whole records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streamer.errors import ApiError, ResultsError, TransportError
+from streamer.results.block import Block, Reject, read_lines
+from streamer.results.framing import Framer, Lines, Part
+from streamer.results.longrecord import LongRecordReader
+from streamer.sources import encoding
+from streamer.sources.unpacking import unpacked
+
+if TYPE_CHECKING:
+    from streamer.api.client import Client
+    from streamer.api.transport import ResultsBody
+    from streamer.api.types import Batch
+    from streamer.results.record import Head
+
+MOST_BLANK = 64 * 1024 * 1024  # bytes of blank lines in a row: no results have them, and somebody might never end
+PARTIAL = 206
+NOT_SATISFIABLE = 416
+CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongPart:
+    """A piece of a record that is too long to be held whole, and what is known of the record so far."""
+
+    data: bytes
+    first: bool
+    last: bool
+    custom_id: str | None  # as soon as it has passed
+    head: Head | None  # with the last part, if it is a record
+    reject: Reject  # with the last part: the record as a reject, should it be one; its bytes have passed
+
+    @property
+    def size(self) -> int:
+        """Bytes of this part."""
+        return len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The records are about to come: from the first one, or from where the last download broke off."""
+
+    offset: int  # in the body, in bytes
+
+    size = 0
+
+
+@dataclass(slots=True)
+class Position:
+    """How far the results of a batch have been taken, for a server that can go on from there.
+
+    The API itself promises neither ranges nor a validator; a gateway or a static host may. Only a strong ETag proves
+    that the bytes are still the same, and only of a body that is not compressed can a part be asked for.
+    """
+
+    offset: int = 0  # bytes of the body that were taken, up to the end of a record
+    validator: str = ""  # the strong ETag they came with; without one there is no going on
+
+    def headers(self) -> dict[str, str]:
+        """What to send to go on; nothing when that is not possible."""
+        if not (self.offset and self.validator):
+            return {}
+        return {"Range": f"bytes={self.offset}-", "If-Range": self.validator}
+
+    def take_up(self, status: int, headers: Mapping[str, str]) -> int:
+        """Where in the body an answer begins, by its status and headers.
+
+        Raises:
+            TransportError: it is a part, but not the one that was asked for.
+        """
+        encoded = headers.get("Content-Encoding", "identity").lower() != "identity"
+        etag = headers.get("ETag", "")
+        if status == PARTIAL:
+            named = headers.get("Content-Range", "")
+            match = CONTENT_RANGE.fullmatch(named)
+            right = match is not None and int(match[1]) == self.offset and int(match[2]) == int(match[3]) - 1
+            if not right or encoded or etag != self.validator:
+                asked, self.offset = self.offset, 0
+                raise TransportError(
+                    f"the server was asked for the results from byte {asked:,} on and sent something else "
+                    f"(Content-Range {named!r}, ETag {etag!r}); they are fetched from the beginning"
+                )
+            return self.offset
+        self.offset = 0
+        strong = etag.startswith('"') and headers.get("Accept-Ranges", "").lower() == "bytes" and not encoded
+        self.validator = etag if strong else ""
+        return 0
+
+
+async def download(
+    client: Client, batch: Batch, position: Position, *, max_record_bytes: int, usage: bool = True
+) -> AsyncGenerator[Begin | Block | Reject | LongPart, None]:
+    """Ask for the results of an ended batch once, and yield them as they arrive, in the server's order.
+
+    Args:
+        client: sends the request.
+        batch: the batch, ended, with its `results_url`.
+        position: how far an earlier download came; brought up to date after each piece that was taken.
+        max_record_bytes: a record longer than this comes as `LongPart`s and is never held whole.
+        usage: read the usage of each record too, and so all of it.
+
+    Yields:
+        First `Begin`, then what came.
+
+    Raises:
+        TransportError: the body broke off, stalled or was cut; records yielded before that are whole.
+        ResultsError: what came is not results, or is encoded in a way that was not asked for.
+        ApiError: the API refused.
+    """
+    asked = position.headers()
+    accept = "identity" if asked else encoding.accept_encoding()
+    async with _answer(client, batch, accept, asked, position) as body:
+        start = position.take_up(body.status, body.headers)
+        yield Begin(start)
+        decoder = encoding.decoder(body.headers.get("Content-Encoding"))
+        framer = Framer(max_record_bytes, start=start)
+        reader = _Reader(batch.id, usage=usage)
+        blank = 0  # bytes since the last record
+        async with unpacked(body, decoder) as pieces:
+            async for data in pieces:
+                blank += len(data)
+                if blank > max_record_bytes + MOST_BLANK:
+                    raise ResultsError(f"{batch.id}: {blank:,} bytes of results came that hold no record; given up")
+                cut = framer.feed(data)
+                del data  # not needed while a slow sink is waited for, and there may be hundreds of downloads
+                for framed in cut:
+                    for piece in reader.read(framed):
+                        blank = 0
+                        yield piece
+                    if isinstance(framed, Lines):
+                        # Before the newline, for it may be ours: none came where objects follow each other. One that
+                        # did comes again, and is a blank line.
+                        position.offset = framed.offset + len(framed.data) - 1
+        for framed in framer.close():
+            for piece in reader.read(framed):
+                yield piece
+
+
+@asynccontextmanager
+async def _answer(
+    client: Client, batch: Batch, accept_encoding: str, asked: Mapping[str, str], position: Position
+) -> AsyncIterator[ResultsBody]:
+    try:
+        async with client.results(batch, accept_encoding=accept_encoding, headers=asked) as body:
+            yield body
+    except ApiError as error:
+        if not asked or error.status != NOT_SATISFIABLE:
+            raise
+        asked_for, position.offset = position.offset, 0
+        raise TransportError(
+            f"the results no longer reach to byte {asked_for:,}, where the last download broke off; "
+            "they are fetched from the beginning"
+        ) from error
+
+
+class _Reader:
+    """Turns what the framer cuts into blocks, rejects and parts."""
+
+    def __init__(self, batch_id: str, *, usage: bool) -> None:
+        self._batch_id = batch_id
+        self._usage = usage
+        self._long: LongRecordReader | None = None
+        self._begin = 0  # of the long record, in the decoded body
+
+    def read(self, framed: Lines | Part) -> Iterator[Block | Reject | LongPart]:
+        if isinstance(framed, Part):
+            yield self._part(framed)
+            return
+        block, rejects = read_lines(self._batch_id, framed, usage=self._usage)
+        if block is not None:
+            yield block
+        for reject in rejects:
+            if not reject.terminated:
+                raise _cut(reject.offset + reject.size)
+            yield reject
+
+    def _part(self, part: Part) -> LongPart:
+        first = self._long is None
+        if self._long is None:
+            self._long, self._begin = LongRecordReader(), part.offset
+        self._long.feed(part.data)
+        end = part.offset + len(part.data)
+        head, reason = self._long.close() if part.last else (None, "")
+        if part.last and head is None and not part.terminated:
+            raise _cut(end)
+        custom_id = self._long.custom_id
+        if part.last:
+            self._long = None
+        return LongPart(
+            data=part.data,
+            first=first,
+            last=part.last,
+            custom_id=custom_id,
+            head=head,
+            reject=Reject(self._begin, end - self._begin, reason, b""),
+        )
+
+
+def _cut(received: int) -> TransportError:
+    """A body that ended in the middle of a record has been cut, however cleanly it ended."""
+    return TransportError(f"the results broke off in the middle of a record, after {received:,} bytes")
