@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from streamer.defaults import MAX_BYTES
 from streamer.errors import ConfigurationError
 from streamer.requests.duplicates import IdHashes
 from streamer.requests.prepare import ID_PREFIX
 from streamer.requests.problems import OnProblem, ProblemLog
 from streamer.requests.reading import Draft, RequestFile, name_of, read_drafts
-from streamer.requests.slices import MAX_BYTES
 from streamer.requests.spool import read_spool
 from streamer.requests.template import ParamsTemplate
 from streamer.results.record import lenient_loads

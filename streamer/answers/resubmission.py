@@ -11,7 +11,8 @@ import msgspec
 from streamer.answers.asked import Asked
 from streamer.answers.index import Answer, Index
 from streamer.answers.sentagain import MISSING, SUCCEEDED, retryable
-from streamer.requests.slices import MAX_BYTES, MAX_REQUESTS, Slice, split
+from streamer.defaults import MAX_BYTES, MAX_REQUESTS
+from streamer.requests.slices import Slice, split
 from streamer.requests.spool import NewSpool
 
 

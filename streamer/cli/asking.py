@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from streamer.cli.show.text import say
+from streamer.cli.stdio import say
 from streamer.submission.settling import RESEND, STOP, OnUnknown, Unsettled
 
 

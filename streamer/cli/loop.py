@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from streamer.cli.exits import Interrupted
-from streamer.cli.show.text import say
+from streamer.cli.stdio import say
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

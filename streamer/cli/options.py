@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from streamer.cli.requestfiles import add_form_options
+from streamer.defaults import CONCURRENCY, MAX_REQUESTS, POLL_INTERVAL
 
 if TYPE_CHECKING:
     from streamer.api.client import Client
@@ -64,13 +65,19 @@ def add_prices_option(parser: argparse.ArgumentParser) -> None:
 
 def add_watching_options(parser: argparse.ArgumentParser) -> None:
     """How batches are waited for and downloaded."""
-    parser.add_argument("--concurrency", metavar="N", type=count, default=8, help="downloads at once (default: 8)")
+    parser.add_argument(
+        "--concurrency",
+        metavar="N",
+        type=count,
+        default=CONCURRENCY,
+        help="downloads at once (default: %(default)s)",
+    )
     parser.add_argument(
         "--poll-interval",
         metavar="SECONDS",
         type=length_of_time("seconds"),
-        default=10.0,
-        help="the shortest pause between two questions about a batch (default: 10)",
+        default=POLL_INTERVAL,
+        help="the shortest pause between two questions about a batch (default: %(default)g)",
     )
 
 
@@ -84,8 +91,8 @@ def add_submission_options(parser: argparse.ArgumentParser) -> None:
         "--max-requests",
         metavar="N",
         type=count,
-        default=100_000,
-        help="requests of one batch at most (default: 100000)",
+        default=MAX_REQUESTS,
+        help="requests of one batch at most (default: %(default)s)",
     )
     parser.add_argument(
         "--warm-cache",

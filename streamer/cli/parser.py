@@ -5,9 +5,23 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
-from streamer.cli.commands import batches, completion, cost, demo, join, process, retry, run, serve, submit
+from streamer.cli.commands import (
+    cancel,
+    completion,
+    cost,
+    delete,
+    demo,
+    join,
+    list,  # noqa: A004 - the command's name
+    process,
+    retry,
+    run,
+    serve,
+    show,
+    submit,
+)
 from streamer.cli.exits import Exit
-from streamer.cli.show.text import say
+from streamer.cli.stdio import say
 
 DESCRIPTION = "Watch many Anthropic Message Batches at once and stream every result, record by record, into files."
 
@@ -48,7 +62,7 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *unused: object) -> NoReturn:
         from importlib.metadata import version
 
-        print("streamer", version("streamer"))
+        print("streamer", version("batchstreamer"))
         raise SystemExit(Exit.COMPLETE)
 
 
@@ -64,7 +78,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     parser.set_defaults(parser=parser)  # completion describes the whole of it
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (demo, process, run, submit, retry, join, batches, cost, serve, completion):
+    for module in (demo, process, run, submit, retry, join, list, show, cancel, delete, cost, serve, completion):
         module.register(subparsers)
     for command in subparsers.choices.values():
         command.add_argument("-v", "--verbose", action="store_true", help="also say what is being done, on stderr")

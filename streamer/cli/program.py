@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from streamer.cli.descriptors import open_missing
 from streamer.cli.exits import Exit, Interrupted
 from streamer.cli.parser import make_parser
-from streamer.cli.show.text import forget_stdout, say, stdout_failed
+from streamer.cli.stdio import forget_stdout, open_missing, say, stdout_failed
 
 if TYPE_CHECKING:
     from streamer.errors import ConfigurationError

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamer.cli.show.text import say
+from streamer.cli.stdio import say
 
 if TYPE_CHECKING:
     from streamer.answers.asked import Asked

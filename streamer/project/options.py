@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamer.defaults import CONCURRENCY, POLL_INTERVAL, RETRIES
 from streamer.errors import ConfigurationError
 from streamer.requests.options import PrepareOptions
-from streamer.runs.options import CONCURRENCY
 from streamer.submission.options import CreateOptions
-from streamer.watching.roster import POLL_INTERVAL
-
-RETRIES = 2  # times that something is sent again, unless told
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamer.defaults import MAX_BYTES, MAX_REQUESTS
 from streamer.requests.problems import OnProblem, Problem
-from streamer.requests.slices import MAX_BYTES, MAX_REQUESTS
 
 
 def ignore(problem: Problem) -> None:

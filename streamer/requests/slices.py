@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-MAX_REQUESTS = 100_000  # of one batch, https://docs.claude.com/en/docs/build-with-claude/batch-processing
-MAX_BYTES = 256 * 1024 * 1024  # of one batch's body, envelope included; same page
+from streamer.defaults import MAX_BYTES, MAX_REQUESTS
+
 ENVELOPE_BYTES = len(b'{"requests":[]}')
 
 

@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from streamer.api.types import RESULT_TYPES
+from streamer.defaults import CONCURRENCY, POLL_INTERVAL
 from streamer.delivery.options import DeliveryOptions
 from streamer.errors import ConfigurationError
-from streamer.watching.roster import POLL_INTERVAL
-
-CONCURRENCY = 8  # downloads under way at once
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,6 @@ from streamer.errors import NotFoundError, ResultsError, StreamerError
 
 log = logging.getLogger("streamer.watch")
 
-POLL_INTERVAL = 10.0  # seconds; the hint that the API itself gave in 2025 (retry-after: 10)
 SLOWEST = 60.0  # seconds between two questions about an old batch
 AGE_SHARE = 0.1  # a batch is asked for again after a tenth of its age: its end is noticed at most 10 % late
 COALESCE = 0.2  # batches due within this share of their interval are asked for in the same round

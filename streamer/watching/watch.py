@@ -17,6 +17,7 @@ from streamer.api.client import Client
 from streamer.api.exchange import Polled
 from streamer.api.types import PAGE_LIMIT, Batch, BatchPage
 from streamer.clock import Clock, SystemClock
+from streamer.defaults import POLL_INTERVAL
 from streamer.errors import (
     ApiError,
     AuthenticationError,
@@ -26,7 +27,7 @@ from streamer.errors import (
 )
 from streamer.observer import Observer
 from streamer.watching.feed import feeding
-from streamer.watching.roster import POLL_INTERVAL, Ended, Lost, Roster
+from streamer.watching.roster import Ended, Lost, Roster
 from streamer.watching.sweep import Page, Single, Sweep
 
 log = logging.getLogger("streamer.watch")

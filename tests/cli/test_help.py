@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,8 @@ def test_completion_without_shtab_says_what_to_install() -> None:
     assert done.returncode == 2
     assert "pip install 'streamer[cli]'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_version_is_that_of_what_was_installed(tmp_path: Path) -> None:
+    done = streamer("--version", cwd=tmp_path, key=None)
+    assert (done.returncode, done.stdout) == (0, f"streamer {version('batchstreamer')}\n")

@@ -8,9 +8,9 @@ import pytest
 
 from streamer.api.client import Client
 from streamer.cli.show.created import CreatedIds
-from streamer.cli.show.live import _Plain
-from streamer.cli.show.processboard import ProcessBoard
+from streamer.cli.show.processprogress import ProcessProgress
 from streamer.cli.show.progressline import ProgressLine, line
+from streamer.cli.show.terminal import _Plain
 from streamer.progress import Progress, Work
 from streamer.report import BatchReport
 
@@ -61,15 +61,15 @@ def test_what_is_drawn_is_gone_before_an_id_is_printed(capsys: pytest.CaptureFix
 
 async def test_totals_are_shown_once_there_is_a_batch() -> None:
     async with Client(api_key="none", base_url="http://127.0.0.1:9") as client:
-        board = ProcessBoard(client, lambda report: None, None)
+        view = ProcessProgress(client, lambda report: None, None)
         with Progress(Work.CHECKING, requests=7) as progress:
-            board.working(progress)
-            assert board.lines(NOW) == ["checking requests: 7"]
-            board.finished(BatchReport(batch_id="msgbatch_1"))
-            checking, totals = board.lines(NOW)
+            view.working(progress)
+            assert view.lines(NOW) == ["checking requests: 7"]
+            view.finished(BatchReport(batch_id="msgbatch_1"))
+            checking, totals = view.lines(NOW)
             assert checking == "checking requests: 7"
             assert "0 waiting, 0 streaming" in totals
-        [totals] = board.lines(NOW)
+        [totals] = view.lines(NOW)
         assert "1 failed" in totals
 
 

@@ -27,7 +27,7 @@ WITHOUT_RICH = [
 
 
 OFTEN = WITHOUT_RICH[2].replace(
-    "\n", "\nimport streamer.cli.show.live as p; p.PLAIN_SECONDS = 0.02\n", 1
+    "\n", "\nimport streamer.cli.show.terminal as p; p.PLAIN_SECONDS = 0.02\n", 1
 )  # lines of text
 
 

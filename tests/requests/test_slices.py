@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.requests.slices import MAX_BYTES, MAX_REQUESTS, Slice, split
+from streamer.defaults import MAX_BYTES, MAX_REQUESTS
+from streamer.requests.slices import Slice, split
 from streamer.requests.spool import read_spool
 from tests.requests.samples import jsonl, prepared, request
 

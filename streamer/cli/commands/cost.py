@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_client_options, add_command, add_prices_option, make_client
-from streamer.cli.show.text import dollars, escaped, json_line, plural, say
+from streamer.cli.show.formatting import dollars, escaped, json_line, plural
+from streamer.cli.stdio import say
 
 if TYPE_CHECKING:
-    from streamer.cli.usagesum import UsageSum
+    from streamer.cli.tokenusage import UsageTotal
     from streamer.pricing import Cost
 
 DESCRIPTION = """
@@ -59,15 +60,15 @@ def handler(args: argparse.Namespace) -> int:
     """Count, then price."""
     from streamer.cli.loop import run_async
     from streamer.cli.show.documents import cost_document
-    from streamer.cli.usagesum import UsageSum, in_file
+    from streamer.cli.tokenusage import UsageTotal, usage_of_file
     from streamer.errors import StreamerError
     from streamer.pricing import Prices
 
-    prices, spent, code = Prices.load(args.prices), UsageSum(), 0
+    prices, spent, code = Prices.load(args.prices), UsageTotal(), 0
     paths, ids = _sorted(args.targets)
     for path in paths:
         try:
-            found = in_file(path)
+            found = usage_of_file(path)
         except StreamerError as error:
             say(str(error))
             code = Exit.INCOMPLETE
@@ -77,8 +78,8 @@ def handler(args: argparse.Namespace) -> int:
         code = max(code, run_async(_stream(args, ids, spent)))
     cost = prices.price(spent.usage)
     if args.json:
-        told = {"complete": not code, "records": spent.records, "usage": spent.usage, "cost": cost_document(cost)}
-        print(json_line(told))
+        document = {"complete": not code, "records": spent.records, "usage": spent.usage, "cost": cost_document(cost)}
+        print(json_line(document))
         return code
     print("\n".join(table(cost)))
     if code:
@@ -111,13 +112,13 @@ def _sorted(targets: Iterable[str]) -> tuple[list[Path], list[str]]:
     return paths, ids
 
 
-async def _stream(args: argparse.Namespace, ids: Iterable[str], spent: UsageSum) -> int:
+async def _stream(args: argparse.Namespace, ids: Iterable[str], spent: UsageTotal) -> int:
     """Count the records of batches as the API sends them."""
-    from streamer.cli.commands.workspace import each
-    from streamer.cli.show.audience import say_failure
-    from streamer.cli.show.board import Board
-    from streamer.cli.show.live import shown
-    from streamer.cli.usagesum import CountingSink
+    from streamer.cli.eachbatch import for_each
+    from streamer.cli.show.reporter import say_failure
+    from streamer.cli.show.runprogress import RunProgress
+    from streamer.cli.show.terminal import shown
+    from streamer.cli.tokenusage import CountingSink
     from streamer.errors import ResultsError
     from streamer.runs.run import run
 
@@ -133,10 +134,10 @@ async def _stream(args: argparse.Namespace, ids: Iterable[str], spent: UsageSum)
                 )
             ended.append(batch.id)
 
-        code = await each(ids, find)
-        board = Board(client, ended, say_failure)
-        async with shown(board, on=not args.quiet):
-            report = await run(client, ended, CountingSink(), observer=board)
+        code = await for_each(ids, find)
+        progress = RunProgress(client, ended, say_failure)
+        async with shown(progress, on=not args.quiet):
+            report = await run(client, ended, CountingSink(), observer=progress)
     spent.add(report.records, report.usage)
     return max(code, Exit.COMPLETE if report.complete else Exit.INCOMPLETE)
 

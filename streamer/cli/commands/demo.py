@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_command
-from streamer.cli.show.text import escaped, say
+from streamer.cli.show.formatting import escaped
+from streamer.cli.stdio import say
 
 if TYPE_CHECKING:
     from streamer.emulator.running import RunningEmulator
@@ -77,10 +78,10 @@ def handler(args: argparse.Namespace) -> int:
 
 async def _demo(args: argparse.Namespace, emulator: RunningEmulator) -> int:
     from streamer.api.client import Client
-    from streamer.cli.show.audience import say_failure
-    from streamer.cli.show.board import Board
-    from streamer.cli.show.live import shown
+    from streamer.cli.show.reporter import say_failure
+    from streamer.cli.show.runprogress import RunProgress
     from streamer.cli.show.summary import summary
+    from streamer.cli.show.terminal import shown
     from streamer.pricing import Prices
     from streamer.runs.options import RunOptions
     from streamer.runs.run import run
@@ -93,14 +94,14 @@ async def _demo(args: argparse.Namespace, emulator: RunningEmulator) -> int:
         await client.cancel(ids[-1])
         if not args.quiet:
             say(f"{BATCHES} batches of {REQUESTS} requests are submitted, and the last of them is canceled")
-        board = Board(client, ids, say_failure)
-        async with shown(board, on=not args.quiet):
+        progress = RunProgress(client, ids, say_failure)
+        async with shown(progress, on=not args.quiet):
             report = await run(
                 client,
                 ids,
                 sink,
                 RunOptions(poll_interval=POLL_INTERVAL, rejects=str(Path(args.to) / "{batch_id}.rejects.jsonl")),
-                observer=board,
+                observer=progress,
             )
     print("\n".join(summary(report, [template], Prices.load())))
     if report.complete:

@@ -10,9 +10,9 @@ from pathlib import Path
 from streamer.cli.exits import Exit
 from streamer.cli.requestfiles import say_problem
 from streamer.cli.show.advice import say_advice
-from streamer.cli.show.live import shown_beside
+from streamer.cli.show.formatting import dollars, escaped, plural, size
 from streamer.cli.show.progressline import ProgressLine
-from streamer.cli.show.text import dollars, escaped, plural, size
+from streamer.cli.show.terminal import shown_beside
 from streamer.errors import ConfigurationError
 from streamer.pricing import Prices
 from streamer.progress import Progress, Work
@@ -26,7 +26,7 @@ from streamer.results.accounting import Tokens
 
 
 def dry_run(args: argparse.Namespace, files: Sequence[RequestFile]) -> int:
-    """Check the files and tell what would be sent.
+    """Check the files and print what would be sent.
 
     Raises:
         ConfigurationError: something is wrong with the files, or the copy that is made of them cannot be.
@@ -55,14 +55,14 @@ def dry_run(args: argparse.Namespace, files: Sequence[RequestFile]) -> int:
             )
     except OSError as error:
         raise ConfigurationError(f"the requests cannot be copied to {beside}: {error.strerror}") from error
-    for line in told(spool, prices):
+    for line in submission_summary(spool, prices):
         print(line)
     if not args.quiet:
         say_advice(spool, prices)
     return Exit.COMPLETE
 
 
-def told(spool: Spool, prices: Prices) -> list[str]:
+def submission_summary(spool: Spool, prices: Prices) -> list[str]:
     """What a submission comes to, in lines for people."""
     total = sum(part.body_bytes for part in spool.slices)
     lines = [f"{plural(spool.requests, 'request')} in {plural(len(spool.slices), 'batch')}, {size(total)}"]

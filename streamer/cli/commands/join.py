@@ -12,7 +12,8 @@ from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_command
 from streamer.cli.requestfiles import asked_by
 from streamer.cli.resultfiles import add_result_options
-from streamer.cli.show.text import by_type, json_line, plural, say
+from streamer.cli.show.formatting import by_type, json_line, plural
+from streamer.cli.stdio import say
 
 if TYPE_CHECKING:
     from streamer.answers.join import Joined
@@ -57,8 +58,8 @@ def handler(args: argparse.Namespace) -> int:
     from streamer.answers.join import join
     from streamer.answers.output import STDOUT, Output, refuse_input
     from streamer.cli.resultfiles import read_into, result_files
-    from streamer.cli.show.live import shown_beside
     from streamer.cli.show.progressline import ProgressLine
+    from streamer.cli.show.terminal import shown_beside
     from streamer.errors import ConfigurationError
     from streamer.progress import Progress, Work
 
@@ -78,13 +79,13 @@ def handler(args: argparse.Namespace) -> int:
         everything = itertools.chain([] if first is None else [first], asked)
         with Progress(Work.JOINING) as progress:
             progress_line.working(progress)
-            told = join(progress.through(everything), index, output, fields=fields)
+            joined = join(progress.through(everything), index, output, fields=fields)
     if args.json:
-        print(json_line({"event": "join", "complete": not told.missing, "answers": told.types, **_counts(told)}))
-    if told.missing or not args.quiet:
-        for line in lines(told, args.to):
+        print(json_line({"event": "join", "complete": not joined.missing, "answers": joined.types, **_counts(joined)}))
+    if joined.missing or not args.quiet:
+        for line in joined_summary(joined, args.to):
             say(line)
-    return Exit.INCOMPLETE if told.missing else Exit.COMPLETE
+    return Exit.INCOMPLETE if joined.missing else Exit.COMPLETE
 
 
 def field_names(text: str) -> list[str]:
@@ -92,24 +93,24 @@ def field_names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def lines(told: Joined, target: str) -> list[str]:
+def joined_summary(joined: Joined, target: str) -> list[str]:
     """What joining came to, for people."""
     from streamer.cli.show.summary import left_out, unanswered
 
-    answers = sum(told.types.values())
+    answers = sum(joined.types.values())
     where = "" if target == "-" else f" in {target}"
-    told_lines = [f"{plural(answers, 'answer')}{where} ({by_type(told.types)})" if answers else "no answers"]
-    if told.missing:
-        told_lines.insert(0, unanswered(told.missing, told.missing_ids))
-    if told.unknown:
-        told_lines.append(left_out(told.unknown))
-    return told_lines
+    summary = [f"{plural(answers, 'answer')}{where} ({by_type(joined.types)})" if answers else "no answers"]
+    if joined.missing:
+        summary.insert(0, unanswered(joined.missing, joined.missing_ids))
+    if joined.unknown:
+        summary.append(left_out(joined.unknown))
+    return summary
 
 
-def _counts(told: Joined) -> dict[str, object]:
+def _counts(joined: Joined) -> dict[str, object]:
     return {
-        "requests": told.requests,
-        "missing": told.missing,
-        "missing_ids": told.missing_ids,
-        "unknown": told.unknown,
+        "requests": joined.requests,
+        "missing": joined.missing,
+        "missing_ids": joined.missing_ids,
+        "unknown": joined.unknown,
     }

@@ -18,6 +18,7 @@ from streamer.cli.options import (
     add_watching_options,
     make_client,
 )
+from streamer.defaults import RETRIES
 
 if TYPE_CHECKING:
     from streamer.api.client import Client
@@ -61,8 +62,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "--retry",
         metavar="N",
         type=retries,
-        default=2,
-        help="send what failed again, up to so many times (default: 2)",
+        default=RETRIES,
+        help="send what failed again, up to so many times (default: %(default)s)",
     )
     add_join_option(parser)
     add_submission_options(parser)
@@ -148,32 +149,32 @@ async def answer(args: argparse.Namespace, files: Sequence[str], to: str, option
         options: how.
     """
     from streamer.cli.requestfiles import request_files
-    from streamer.cli.show.audience import Audience
-    from streamer.cli.show.live import shown
-    from streamer.cli.show.processboard import ProcessBoard
+    from streamer.cli.show.processprogress import ProcessProgress
+    from streamer.cli.show.reporter import Reporter
+    from streamer.cli.show.terminal import shown
     from streamer.errors import ConfigurationError
     from streamer.project.process import process
 
     if args.json and to == "-":
         raise ConfigurationError("--to - and --json both write to stdout; send the answers to a file, or drop --json")
-    audience = Audience(
+    reporter = Reporter(
         [to], quiet=args.quiet, as_json=args.json, report_file=args.report, prices=args.prices, sources=files
     )
     looked_on = not args.quiet and sys.stderr.isatty()
     client: Client
     async with make_client(args) as client:
-        board = ProcessBoard(client, audience.batch, audience.prices if looked_on else None)
+        progress = ProcessProgress(client, reporter.batch, reporter.prices if looked_on else None)
         drawn = looked_on and not ((args.json or to == "-") and sys.stdout.isatty())
-        async with shown(board, on=drawn) as board.progress_line.redraw:
+        async with shown(progress, on=drawn) as progress.progress_line.redraw:
             report = await process(
                 client,
                 request_files(files),
                 to,
                 options,
-                observer=board,
+                observer=progress,
             )
-    audience.process(report)
-    return Exit.COMPLETE if report.complete and audience.heard else Exit.INCOMPLETE
+    reporter.process(report)
+    return Exit.COMPLETE if report.complete and reporter.heard else Exit.INCOMPLETE
 
 
 def retries(text: str) -> int:

@@ -12,7 +12,8 @@ from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_client_options, add_command, make_client
 from streamer.cli.requestfiles import asked_by, say_problem
 from streamer.cli.resultfiles import add_result_options
-from streamer.cli.show.text import escaped, json_line, plural, say
+from streamer.cli.show.formatting import escaped, json_line, plural
+from streamer.cli.stdio import say
 
 if TYPE_CHECKING:
     from streamer.answers.index import Answer
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from streamer.answers.resubmission import Resubmission
     from streamer.api.client import Client
 
-NAMED = 20  # requests that are told one by one to people; --json tells all
+NAMED = 20  # requests that people see one by one; --json has all
 
 DESCRIPTION = """
 Look up what became of each request, and write those that can be sent again into a new request file: what expired, and
@@ -68,15 +69,15 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def handler(args: argparse.Namespace) -> int:
-    """Look up, write, tell."""
+    """Look up, write, say what came of it."""
     from streamer.answers.index import Index
     from streamer.answers.output import refuse_input
     from streamer.answers.recordfiles import RecordFiles
     from streamer.answers.resubmission import write_retry
     from streamer.answers.sentagain import checked
     from streamer.cli.resultfiles import read_into, result_files
-    from streamer.cli.show.live import shown_beside
     from streamer.cli.show.progressline import ProgressLine
+    from streamer.cli.show.terminal import shown_beside
     from streamer.errors import ConfigurationError
     from streamer.progress import Progress, Work
 
@@ -98,14 +99,19 @@ def handler(args: argparse.Namespace) -> int:
         asked = asked_by(args, target.parent)
         with Progress(Work.CHOOSING) as progress:
             progress_line.working(progress)
-            told = write_retry(progress.through(asked), index, target, also=also, leave=left)
+            chosen = write_retry(progress.through(asked), index, target, also=also, leave=left)
     if args.json:
-        counts = {"requests": told.requests, "succeeded": told.succeeded, "again": told.again, "left": told.left}
-        print(json_line({"event": "retry", **counts, "to": str(target) if told.again else None}))
+        counts = {
+            "requests": chosen.requests,
+            "succeeded": chosen.succeeded,
+            "again": chosen.again,
+            "left": chosen.left,
+        }
+        print(json_line({"event": "retry", **counts, "to": str(target) if chosen.again else None}))
     elif not args.quiet:
-        left.tell_rest()
-        tell(told, str(target))
-    if client is not None and told.again:
+        left.say_rest()
+        say_chosen(chosen, str(target))
+    if client is not None and chosen.again:
         from streamer.cli.loop import run_async
 
         return run_async(_submit(args, client, target))
@@ -113,10 +119,10 @@ def handler(args: argparse.Namespace) -> int:
 
 
 async def _submit(args: argparse.Namespace, client: Client, target: Path) -> int:
-    """Send the new file, and tell the ids."""
+    """Send the new file, and print the ids."""
     from streamer.cli.asking import whoever_is_there
     from streamer.cli.show.created import CreatedIds
-    from streamer.cli.show.live import shown
+    from streamer.cli.show.terminal import shown
     from streamer.project.options import SubmitOptions
     from streamer.project.submit import submit
 
@@ -132,18 +138,18 @@ async def _submit(args: argparse.Namespace, client: Client, target: Path) -> int
     return Exit.COMPLETE
 
 
-def tell(told: Resubmission, target: str) -> None:
+def say_chosen(chosen: Resubmission, target: str) -> None:
     """What became of the requests, in two lines for people."""
     from streamer.answers.sentagain import reason
 
-    if told.left:
-        kinds = "; ".join(f"{n:,} {escaped(what)}: {reason(what)}" for what, n in sorted(told.left.items()))
-        say(f"{plural(sum(told.left.values()), 'request')} left as they are ({kinds})")
-    again = sum(told.again.values())
+    if chosen.left:
+        kinds = "; ".join(f"{n:,} {escaped(what)}: {reason(what)}" for what, n in sorted(chosen.left.items()))
+        say(f"{plural(sum(chosen.left.values()), 'request')} left as they are ({kinds})")
+    again = sum(chosen.again.values())
     if again:
-        say(f"{again:,} of {plural(told.requests, 'request')} can be sent again ({_counts(told.again)}): {target}")
+        say(f"{again:,} of {plural(chosen.requests, 'request')} can be sent again ({_counts(chosen.again)}): {target}")
     else:
-        say(f"nothing to send again: {told.succeeded:,} of {plural(told.requests, 'request')} succeeded")
+        say(f"nothing to send again: {chosen.succeeded:,} of {plural(chosen.requests, 'request')} succeeded")
 
 
 def _counts(words: Mapping[str, int]) -> str:
@@ -151,7 +157,7 @@ def _counts(words: Mapping[str, int]) -> str:
 
 
 class _Left:
-    """Tells of each request that is not sent again: why, and what the API said."""
+    """Says of each request that is not sent again why, and what the API said."""
 
     def __init__(self, records: RecordFiles, *, as_json: bool, quiet: bool) -> None:
         self._records = records
@@ -160,7 +166,7 @@ class _Left:
         self._count = 0
 
     def __call__(self, custom_id: str, answer: Answer | None) -> None:
-        """One more."""
+        """Say it, or count it where that would be too many."""
         from streamer.answers.sentagain import MISSING, reason
 
         self._count += 1
@@ -169,15 +175,15 @@ class _Left:
         what = MISSING if answer is None else answer.word
         message = "" if answer is None else self._message(answer)
         if self._as_json:
-            told = {"custom_id": custom_id, "what": what, "reason": reason(what), "message": message}
-            print(json_line({"event": "left", **told}))
+            left = {"custom_id": custom_id, "what": what, "reason": reason(what), "message": message}
+            print(json_line({"event": "left", **left}))
         else:
             say(f"{custom_id}: {what}{f', {message}' if message else ''}")
 
-    def tell_rest(self) -> None:
-        """How many were not told one by one."""
+    def say_rest(self) -> None:
+        """How many were not said one by one."""
         if self._count > self._most:
-            say(f"and {self._count - self._most:,} more; --json tells all")
+            say(f"and {self._count - self._most:,} more; --json has all")
 
     def _message(self, answer: Answer) -> str:
         """The API's own words for why the request failed."""

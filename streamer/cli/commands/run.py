@@ -130,7 +130,7 @@ def handler(args: argparse.Namespace) -> int:
             )
     ids = list(args.ids)
     if args.ids_from is not None:
-        from streamer.cli.idsfile import read_ids
+        from streamer.cli.batchids import read_ids
 
         ids += read_ids(args.ids_from)
     if not (ids or args.all or args.follow):
@@ -148,26 +148,26 @@ def handler(args: argparse.Namespace) -> int:
 
 
 async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> int:
-    from streamer.cli.show.audience import Audience
-    from streamer.cli.show.board import Board
-    from streamer.cli.show.live import shown
+    from streamer.cli.show.reporter import Reporter
+    from streamer.cli.show.runprogress import RunProgress
+    from streamer.cli.show.terminal import shown
     from streamer.runs.options import RunOptions
     from streamer.runs.run import run
     from streamer.sinks.file import FileSink
     from streamer.sinks.targets import sink_for
 
     sources = args.requests or ()
-    audience = Audience(
+    reporter = Reporter(
         targets, quiet=args.quiet, as_json=args.json, report_file=args.report, prices=args.prices, sources=sources
     )
     async with make_client(args) as client:
-        board = Board(client, ids, audience.batch)
+        progress = RunProgress(client, ids, reporter.batch)
         sinks = [sink_for(target) for target in targets]
         if args.checkpoint is not None:
             sinks = checkpointed(sinks, targets, args.checkpoint)
         files = [target for target, sink in zip(targets, sinks, strict=True) if isinstance(sink, FileSink)]
         try:
-            async with shown(board, on=not (args.quiet or _stdout_is_the_terminal(args, targets))):
+            async with shown(progress, on=not (args.quiet or _stdout_is_the_terminal(args, targets))):
                 report = await run(
                     client,
                     ids,
@@ -182,13 +182,13 @@ async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> 
                         rejects=args.rejects or rejects_beside(files[0] if files else DEFAULT_RESULTS),
                         expected_ids=expected_ids(args) if args.requests else None,
                     ),
-                    observer=board,
+                    observer=progress,
                 )
         except BaseException:  # a run that is followed always ends so, and what it did is worth telling
-            audience.run(board.report())
+            reporter.run(progress.report())
             raise
-    audience.run(report)
-    return Exit.COMPLETE if report.complete and audience.heard else Exit.INCOMPLETE
+    reporter.run(report)
+    return Exit.COMPLETE if report.complete and reporter.heard else Exit.INCOMPLETE
 
 
 def _stdout_is_the_terminal(args: argparse.Namespace, targets: list[str]) -> bool:

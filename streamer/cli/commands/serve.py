@@ -10,7 +10,7 @@ from typing import Any
 from streamer.cli.exits import Exit, Interrupted
 from streamer.cli.loop import run_async
 from streamer.cli.options import Subparsers, add_command
-from streamer.cli.show.text import say
+from streamer.cli.stdio import say
 from streamer.emulator.settings import Settings
 
 DESCRIPTION = """

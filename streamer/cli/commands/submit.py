@@ -17,7 +17,8 @@ from streamer.cli.options import (
     make_client,
 )
 from streamer.cli.requestfiles import request_files, say_problem
-from streamer.cli.show.text import plural, say
+from streamer.cli.show.formatting import plural
+from streamer.cli.stdio import say
 
 if TYPE_CHECKING:
     from streamer.requests.reading import RequestFile
@@ -84,7 +85,7 @@ def handler(args: argparse.Namespace) -> int:
 async def _submit(args: argparse.Namespace, files: list[RequestFile]) -> int:
     from streamer.cli.asking import whoever_is_there
     from streamer.cli.show.created import CreatedIds
-    from streamer.cli.show.live import shown
+    from streamer.cli.show.terminal import shown
     from streamer.pricing import Prices
     from streamer.project.options import SubmitOptions
     from streamer.project.submit import submit

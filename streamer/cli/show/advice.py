@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from streamer.cli.show.text import dollars, say
+from streamer.cli.show.formatting import dollars
+from streamer.cli.stdio import say
 
 if TYPE_CHECKING:
     from streamer.pricing import Prices

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 from streamer.cli.show.advice import say_advice
+from streamer.cli.show.formatting import escaped, json_line, plural
 from streamer.cli.show.progressline import ProgressLine
-from streamer.cli.show.text import escaped, json_line, plural, say
+from streamer.cli.stdio import say
 from streamer.observer import SubmitObserver
 from streamer.pricing import Prices
 from streamer.progress import Progress

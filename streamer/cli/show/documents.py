@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from streamer.cli.show.text import forget_stdout, json_line
+from streamer.cli.show.formatting import json_line
+from streamer.cli.stdio import forget_stdout
 from streamer.errors import ConfigurationError, StorageError
 from streamer.pricing import Cost, Prices
 from streamer.report import BatchReport, Outcome, ProcessReport, RunReport

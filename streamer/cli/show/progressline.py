@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from streamer.cli.show.text import plural, size
+from streamer.cli.show.formatting import plural, size
 from streamer.progress import Progress, Work
 from streamer.report import BatchReport
 

@@ -8,14 +8,14 @@ from time import monotonic
 
 from streamer.api.client import Client
 from streamer.api.types import Batch
-from streamer.cli.show.text import plural, size, span
+from streamer.cli.show.formatting import plural, size, span
 from streamer.observer import Observer
 from streamer.report import BatchReport, Outcome, RunReport
 
 RATE_SECONDS = 3.0  # the time over which bytes a second are taken
 
 
-class Board(Observer):
+class RunProgress(Observer):
     """The batches of a run by where they stand.
 
     Nothing is known of a batch before it ends but that it has not: the API counts a batch's requests at its end only.

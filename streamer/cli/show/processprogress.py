@@ -8,9 +8,10 @@ from datetime import datetime
 from streamer.answers.resubmission import Resubmission
 from streamer.api.client import Client
 from streamer.cli.show.advice import say_advice
-from streamer.cli.show.board import Board
+from streamer.cli.show.formatting import escaped, plural
 from streamer.cli.show.progressline import ProgressLine
-from streamer.cli.show.text import escaped, plural, say
+from streamer.cli.show.runprogress import RunProgress
+from streamer.cli.stdio import say
 from streamer.errors import SubmissionError
 from streamer.observer import ProcessObserver
 from streamer.pricing import Prices
@@ -19,7 +20,7 @@ from streamer.report import BatchReport
 from streamer.requests.spool import Spool
 
 
-class ProcessBoard(Board, ProcessObserver):
+class ProcessProgress(RunProgress, ProcessObserver):
     """The batches of a submission, which come to be known while it runs.
 
     Args:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from streamer.cli.show.documents import JsonLines, ReportFile
 from streamer.cli.show.summary import process_summary, summary, trouble
-from streamer.cli.show.text import say
+from streamer.cli.stdio import say
 from streamer.errors import ConfigurationError
 from streamer.pricing import Prices
 from streamer.report import BatchReport, ProcessReport, RunReport
 
 
-class Audience:
+class Reporter:
     """Tells of batches as they are done with, and of the run at its end.
 
     People are told of every batch that is not delivered, at once; at the end, on a terminal, what the run did. Where

@@ -19,7 +19,7 @@ from streamer.sinks.base import PartWriter, Sink
 from streamer.sources.resultfile import BrokenFileError, scan
 
 
-class UsageSum:
+class UsageTotal:
     """Records by type, and tokens by model."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class UsageSum:
             self.usage.setdefault(model, Tokens()).add(tokens)
 
 
-def in_file(path: Path) -> UsageSum:
+def usage_of_file(path: Path) -> UsageTotal:
     """What the records of a result file used; a custom_id that comes again is not counted again.
 
     Only where ids have the same hash is the file read once more, and those ids are looked at themselves.
@@ -51,7 +51,7 @@ def in_file(path: Path) -> UsageSum:
     try:
         with path.open("rb") as file, IdHashes(Path(tempfile.gettempdir())) as hashes:
             descriptor, size = file.fileno(), os.fstat(file.fileno()).st_size
-            spent = UsageSum()
+            spent = UsageTotal()
             for ids, results in scan(descriptor, size):
                 for custom_id in ids:
                     hashes.add(custom_id)
@@ -59,7 +59,7 @@ def in_file(path: Path) -> UsageSum:
             again, _ = hashes.suspects(most=spent.records.total())
             if not again:
                 return spent
-            spent, seen = UsageSum(), set[str]()
+            spent, seen = UsageTotal(), set[str]()
             for ids, results in scan(descriptor, size):
                 new = [hash(custom_id) not in again or _first(custom_id, seen) for custom_id in ids]
                 spent.add_records(list(compress(ids, new)), list(compress(results, new)))

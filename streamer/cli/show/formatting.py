@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeGuard
-
-_STDOUT_ERRORS = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+from typing import Any
 
 
 def escaped(text: str) -> str:
@@ -21,26 +16,6 @@ def escaped(text: str) -> str:
     'red: \\x1b[31m, next\\nline'
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
-
-
-def say(text: str) -> None:
-    """One line for people, on stderr."""
-    print(f"streamer: {escaped(text)}", file=sys.stderr, flush=True)
-
-
-def stdout_failed(error: Exception) -> TypeGuard[OSError]:
-    """Whether an error can only mean that stdout does not take what is printed: a full disk, or nothing to write to.
-
-    All else that can be written to is a sink or a report, whose errors say so themselves.
-    """
-    return isinstance(error, OSError) and error.filename is None and error.errno in _STDOUT_ERRORS
-
-
-def forget_stdout() -> None:
-    """Nobody reads stdout any more: let what is buffered for it vanish, or Python complains of it on its way out."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 def json_line(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The files that commands read and write: ids, the report."""
+"""Batch ids from a file, or from another command."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from streamer.cli.idsfile import ids_in, read_ids
-from streamer.cli.show.documents import ReportFile
-from streamer.errors import ConfigurationError, StorageError
-from streamer.pricing import Prices
-from streamer.report import RunReport
+from streamer.cli.batchids import ids_in, read_ids
+from streamer.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(
@@ -40,20 +37,3 @@ def test_a_file_of_ids_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_a_file_of_ids_may_begin_with_a_bom(tmp_path: Path) -> None:
     (tmp_path / "ids").write_bytes(b"\xef\xbb\xbfmsgbatch_1\n")
     assert read_ids(str(tmp_path / "ids")) == ["msgbatch_1"]
-
-
-def test_a_report_that_cannot_be_written_in_the_end_says_so(tmp_path: Path) -> None:
-    folder = tmp_path / "there"
-    folder.mkdir()
-    report = ReportFile(str(folder / "report.json"), Prices.load())
-    folder.rmdir()
-    with pytest.raises(StorageError, match="No such file or directory"):
-        report.write(RunReport())
-
-
-def test_a_report_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
-    file = tmp_path / "report.json"
-    file.write_text("older")
-    ReportFile(str(file), Prices.load()).write(RunReport())
-    assert file.read_text().startswith('{\n  "complete": true')
-    assert list(tmp_path.iterdir()) == [file]

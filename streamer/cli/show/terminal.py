@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol
 
+from streamer.cli.show.formatting import escaped, size
 from streamer.cli.show.progressline import ProgressLine
-from streamer.cli.show.text import escaped, say, size
+from streamer.cli.stdio import say
 from streamer.report import BatchReport
 
 if TYPE_CHECKING:

@@ -1,0 +1,64 @@
+"""Batches as people see them: a line, a table, a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from streamer.api.types import Batch
+from streamer.cli.show.formatting import by_type, escaped, moment, plural
+
+COLUMNS = ("BATCH", "STATUS", "REQUESTS", "RESULTS", "CREATED (UTC)", "ENDED / EXPIRES", "RESULTS UNTIL")
+KEPT = timedelta(days=29)  # from the creation of a batch; then the API removes its results
+
+
+def batch_line(batch: Batch) -> str:
+    """A batch on one line: its id, its status, its requests."""
+    return f"{escaped(batch.id)} {escaped(batch.processing_status)}, {_requests(batch)}"
+
+
+def batch_table(batches: Sequence[Batch]) -> list[str]:
+    """Batches as lines of aligned columns under a header."""
+    rows = [COLUMNS]
+    for batch in batches:
+        counts, ended = batch.request_counts, batch.ended
+        results = {name: getattr(counts, name) for name in counts.__struct_fields__ if name != "processing"}
+        status = "archived" if batch.archived_at is not None else escaped(batch.processing_status)
+        end = moment(batch.ended_at) if ended else f"expires {moment(batch.expires_at)}"
+        done, created = by_type(results) or "-", moment(batch.created_at)
+        rows.append((escaped(batch.id), status, f"{counts.total:,}", done, created, end, _results_until(batch)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def batch_page(batch: Batch) -> list[str]:
+    """All about one batch, a line for each fact."""
+    facts = {
+        "id": batch.id,
+        "status": batch.processing_status,
+        "requests": _requests(batch),
+        "created": moment(batch.created_at),
+        "expires": moment(batch.expires_at),
+        "ended": moment(batch.ended_at),
+        "cancel asked for": moment(batch.cancel_initiated_at),
+        "archived": moment(batch.archived_at),
+        "results until": _results_until(batch),
+        "results": batch.results_url or "-",
+    }
+    return [f"{name + ':':<18}{escaped(fact)}" for name, fact in facts.items()]
+
+
+def removal(batch: Batch) -> datetime:
+    """When the results of a batch are removed; the end of time where its creation is not known."""
+    return datetime.max.replace(tzinfo=UTC) if batch.created_at is None else batch.created_at + KEPT
+
+
+def _requests(batch: Batch) -> str:
+    counts = by_type({name: getattr(batch.request_counts, name) for name in batch.request_counts.__struct_fields__})
+    return f"{plural(batch.request_counts.total, 'request')}{f' ({counts})' if counts else ''}"
+
+
+def _results_until(batch: Batch) -> str:
+    if batch.archived_at is not None:
+        return "removed"
+    return moment(removal(batch)) if batch.ended and batch.created_at is not None else "-"

@@ -1,0 +1,29 @@
+"""The report of a run as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamer.cli.show.documents import ReportFile
+from streamer.errors import StorageError
+from streamer.pricing import Prices
+from streamer.report import RunReport
+
+
+def test_a_report_that_cannot_be_written_in_the_end_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    report = ReportFile(str(folder / "report.json"), Prices.load())
+    folder.rmdir()
+    with pytest.raises(StorageError, match="No such file or directory"):
+        report.write(RunReport())
+
+
+def test_a_report_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    file.write_text("older")
+    ReportFile(str(file), Prices.load()).write(RunReport())
+    assert file.read_text().startswith('{\n  "complete": true')
+    assert list(tmp_path.iterdir()) == [file]
