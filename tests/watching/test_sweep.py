@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import time
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.api.types import PAGE_LIMIT, Batch, BatchPage
-from streamer.watching.sweep import Page, Single, Sweep
+from streamer.watching.sweep import Page, Place, Single, Sweep
+from tests.watching.plainsweep import PlainSweep
 
 
 class Workspace:
@@ -18,19 +20,19 @@ class Workspace:
         self.ids = ids
         self.requests = 0
 
-    def page(self, after_id: str | None) -> BatchPage | None:
+    def page(self, after_id: str | None, limit: int = PAGE_LIMIT) -> BatchPage | None:
         if after_id is not None and after_id not in self.ids:
             return None
         start = 0 if after_id is None else self.ids.index(after_id) + 1
-        chosen = self.ids[start : start + PAGE_LIMIT]
+        chosen = self.ids[start : start + limit]
         return BatchPage(
             data=[Batch(id=i, processing_status="in_progress") for i in chosen],
-            has_more=start + PAGE_LIMIT < len(self.ids),
+            has_more=start + limit < len(self.ids),
             first_id=chosen[0] if chosen else None,
             last_id=chosen[-1] if chosen else None,
         )
 
-    def round(self, sweep: Sweep, due: list[str]) -> tuple[int, set[str]]:
+    def round(self, sweep: Sweep, due: list[str], limit: int = PAGE_LIMIT) -> tuple[int, set[str]]:
         """Run one round; how many requests it took, and who was answered for."""
         answered: set[str] = set()
         sweep.begin(due)
@@ -42,7 +44,7 @@ class Workspace:
                     sweep.answered(request, None)
                     answered.add(request.batch_id)
                 else:
-                    page = self.page(request.after_id)
+                    page = self.page(request.after_id, limit)
                     sweep.answered(request, page)
                     answered.update(batch.id for batch in page.data if page is not None) if page else None
         return sent, answered & set(due)
@@ -146,3 +148,55 @@ def test_every_due_batch_is_answered_for_in_every_round_whatever_others_do(
             if victim not in mine:
                 workspace.ids.remove(victim)
         workspace.ids[:0] = ids(f"n{n}-", rng.randrange(3) * changes)
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**32), total=st.integers(1, 6000), watched=st.integers(1, 400), refused=st.floats(0, 0.2))
+def test_the_plan_is_that_of_the_plain_way(seed: int, total: int, watched: int, refused: float) -> None:
+    rng = random.Random(seed)
+    workspace = Workspace(ids("b", total))
+    mine = rng.sample(workspace.ids, min(watched, total)) + ids("nowhere", rng.randrange(3))
+    sweep, plain = Sweep(), PlainSweep()
+    for n in range(5):
+        due = [i for i in mine if rng.random() < 0.8]
+        sweep.begin(due)
+        plain.begin(due)
+        while wave := sweep.wave():
+            assert wave == plain.wave()
+            for request in wave:
+                page = None if isinstance(request, Single) else workspace.page(request.after_id)
+                if rng.random() < refused:
+                    page = None
+                for one in (sweep, plain):
+                    one.answered(request, page)
+        assert plain.wave() == []
+        for gone in rng.sample(mine, min(len(mine), rng.randrange(5))):
+            mine.remove(gone)
+            for one in (sweep, plain):
+                one.forget(gone)
+        workspace.ids = [i for i in workspace.ids if i in mine or rng.random() < 0.95]
+        workspace.ids[:0] = ids(f"n{n}-", rng.randrange(1500))
+
+
+def test_a_gateway_whose_pages_are_smaller_costs_as_many_pages_as_it_takes() -> None:
+    mine = ids("mine", 500)
+    workspace = Workspace([*mine, *ids("old", 3000)])
+    sweep = Sweep()
+    for _ in range(3):
+        sent, answered = workspace.round(sweep, mine, limit=100)
+        assert answered == set(mine)
+        assert sent == 5
+
+
+def test_the_cost_of_a_plan_grows_with_the_batches_and_not_with_their_square() -> None:
+    def seconds(number: int) -> float:
+        apart = [f"{i:06d}" for i in range(number)]
+        sweep = Sweep()
+        sweep._places = {batch_id: Place(PAGE_LIMIT * n, None) for n, batch_id in enumerate(apart)}
+        sweep.begin(apart)
+        begun = time.process_time()
+        assert len(sweep.wave()) == number
+        return time.process_time() - begun
+
+    small, large = (min(seconds(number) for _ in range(3)) for number in (2_000, 16_000))
+    assert large < 30 * small  # the square would be 64 times as much
