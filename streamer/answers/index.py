@@ -135,18 +135,18 @@ class Index:
         number = len(self._files)
         self._files.append(path)
         tally = Tally()  # its ids are those of one batch
-        for places in read_extents(path, growing=growing):
+        for extents in read_extents(path, growing=growing):
             check()
-            progress.done += sum(places.lengths) + len(places.lengths)  # each ends in a newline
+            progress.done += sum(extents.lengths) + len(extents.lengths)  # each ends in a newline
             if usage:
-                tally.add(places.ids, places.results)
+                tally.add(extents.ids, extents.results)
             succeeded = attempt + _SUCCESS
-            ranks = [succeeded if result.type == SUCCEEDED else attempt for result in places.results]
+            ranks = [succeeded if result.type == SUCCEEDED else attempt for result in extents.results]
             kinds = [
-                self._kind(result.type, error) for result, error in zip(places.results, places.errors, strict=True)
+                self._kind(result.type, error) for result, error in zip(extents.results, extents.errors, strict=True)
             ]
             self._gathered += zip(
-                places.ids, ranks, repeat(number), places.offsets, places.lengths, kinds, strict=False
+                extents.ids, ranks, repeat(number), extents.offsets, extents.lengths, kinds, strict=False
             )
             if len(self._gathered) >= GATHERED:
                 self._sort_in()

@@ -16,7 +16,7 @@ from streamer.results.accounting import Tally, Tokens
 from streamer.results.block import Block
 from streamer.results.record import HeadResult
 from streamer.sinks.base import PartWriter, Sink
-from streamer.sources.resultfile import BrokenFileError, scan
+from streamer.sources.resultfile import BrokenFileError, read_records
 
 
 class UsageTotal:
@@ -52,17 +52,17 @@ def usage_of_file(path: Path) -> UsageTotal:
         with path.open("rb") as file, IdHashes(Path(tempfile.gettempdir())) as hashes:
             descriptor, size = file.fileno(), os.fstat(file.fileno()).st_size
             spent = UsageTotal()
-            for ids, results in scan(descriptor, size):
-                for custom_id in ids:
+            for records in read_records(descriptor, size):
+                for custom_id in records.ids:
                     hashes.add(custom_id)
-                spent.add_records(ids, results)
+                spent.add_records(records.ids, records.results)
             again, _ = hashes.suspects(most=spent.records.total())
             if not again:
                 return spent
             spent, seen = UsageTotal(), set[str]()
-            for ids, results in scan(descriptor, size):
-                new = [hash(custom_id) not in again or _first(custom_id, seen) for custom_id in ids]
-                spent.add_records(list(compress(ids, new)), list(compress(results, new)))
+            for records in read_records(descriptor, size):
+                new = [hash(custom_id) not in again or _first(custom_id, seen) for custom_id in records.ids]
+                spent.add_records(list(compress(records.ids, new)), list(compress(records.results, new)))
             return spent
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be counted: {error.strerror}") from None

@@ -10,10 +10,11 @@ from streamer.errors import IncompleteError
 from streamer.report import BatchReport
 from streamer.results.accounting import Tally
 from streamer.results.block import Block, Reject
+from streamer.results.reader import LongPart, Piece
 from streamer.sinks.base import PartWriter, Writer
 from streamer.sinks.guard import guarded
 from streamer.sinks.rejects import RejectFile
-from streamer.sources.download import Begin, LongPart
+from streamer.sources.download import Begin
 
 SURPLUS = 1000  # records above what the batch can have that are taken, to be counted, before a download is ended
 LONGEST_RECORD = 1 << 30  # bytes: hundreds of times what a model can write, so a line that does not end
@@ -50,7 +51,7 @@ class Intake:
         self._long_bytes = 0  # of it, so far
         self._known = False  # whether it has been delivered, by the custom_id that came first in it
 
-    async def take(self, piece: Begin | Block | Reject | LongPart) -> None:
+    async def take(self, piece: Begin | Piece) -> None:
         """Take the next piece of a download.
 
         Raises:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from io import BytesIO
-from itertools import compress, pairwise
+from itertools import accumulate, compress, pairwise
 from operator import itemgetter
 
 import msgspec
@@ -27,12 +27,14 @@ class Block(msgspec.Struct, frozen=True, gc=False):
         data: the records' own bytes, each ended by exactly one ``\n``.
         ids: the custom_id of each record, in the order of `data`.
         results: what is known of the result of each: its type at least.
+        offsets: where each begins in the body, in bytes; None unless that was asked for.
     """
 
     batch_id: str
     data: bytes
     ids: list[str]
     results: list[HeadResult]
+    offsets: list[int] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -57,7 +59,9 @@ class Block(msgspec.Struct, frozen=True, gc=False):
         if all(wanted):
             return self
         data = b"".join(compress(BytesIO(self.data), wanted))
-        return Block(self.batch_id, data, list(compress(self.ids, wanted)), list(compress(self.results, wanted)))
+        offsets = None if self.offsets is None else list(compress(self.offsets, wanted))
+        ids, results = list(compress(self.ids, wanted)), list(compress(self.results, wanted))
+        return Block(self.batch_id, data, ids, results, offsets)
 
 
 class Reject(msgspec.Struct, frozen=True, gc=False):
@@ -79,12 +83,20 @@ class Reject(msgspec.Struct, frozen=True, gc=False):
     terminated: bool = True
 
 
-def read_lines(batch_id: str, lines: Lines, *, usage: bool = True) -> tuple[Block | None, list[Reject]]:
+def read_lines(
+    batch_id: str, lines: Lines, *, usage: bool = True, locate: bool = False
+) -> tuple[Block | None, list[Reject]]:
     r"""Make a block of framed lines.
 
     Every byte of `lines` but white space between records ends up in the block or in a reject, in order. A record is a
     JSON object with a string `custom_id` and a string `result.type`; whatever else is in it, it is one. A usage that is
     not of the API's shape is left out of its head.
+
+    Args:
+        batch_id: the batch they belong to.
+        lines: what the framer has cut.
+        usage: read the usage of each record too, and so all of it.
+        locate: say in the block where its records begin in the body.
 
     Returns:
         The block, or None when there is no record at all, and the rejects.
@@ -96,22 +108,27 @@ def read_lines(batch_id: str, lines: Lines, *, usage: bool = True) -> tuple[Bloc
     data = lines.data if lines.data.endswith(b"\n") else lines.data + b"\n"
     known = sniff(data) if lines.terminated and not usage else None
     known = known or _parse_usual(data)
-    if known is not None:
-        return Block(batch_id, data, *known), []
+    if known is not None:  # then each line is one record, and they follow each other
+        ends = accumulate(map(len, BytesIO(data)), initial=lines.offset) if locate else ()
+        return Block(batch_id, data, *known, offsets=list(ends)[:-1] if locate else None), []
     records: list[bytes] = []
     heads = []
+    offsets = []
     rejects: list[Reject] = []
     end = len(lines.data.rstrip(SPACE))
     for offset, raw in _separate(lines.data):
         try:
             heads.append(read_head(raw))
             records.append(raw)
+            offsets.append(lines.offset + offset)
         except (ValueError, RecursionError) as exc:
             reason = "nested too deeply" if isinstance(exc, RecursionError) else str(exc)
             terminated = lines.terminated or offset + len(raw) < end
             rejects.append(Reject(lines.offset + offset, len(raw), reason, raw, terminated))
-    block = Block(batch_id, b"\n".join([*records, b""]), *_apart(heads)) if records else None
-    return block, rejects
+    if not records:
+        return None, rejects
+    data = b"\n".join([*records, b""])
+    return Block(batch_id, data, *_apart(heads), offsets=offsets if locate else None), rejects
 
 
 _ends = itemgetter(0, -2)  # the last byte is the newline

@@ -22,7 +22,7 @@ from streamer.disk.directories import make_directories
 from streamer.disk.failures import cannot_use, cannot_write
 from streamer.errors import InUseError, StorageError
 from streamer.results.accounting import Tally
-from streamer.sources.resultfile import BrokenFileError, last_line_end, scan
+from streamer.sources.resultfile import BrokenFileError, last_line_end, read_records
 
 STRETCH = 1024 * 1024  # bytes of a growing file that are written out together; a file of a few MB must be, too
 MOST_PIECES = os.sysconf("SC_IOV_MAX")  # that the system takes at once
@@ -237,8 +237,8 @@ class PartFile:
 
     def _scan(self, path: Path, descriptor: int, end: int) -> None:
         try:
-            for ids, results in scan(descriptor, end):
-                self.tally.add(ids, results)
+            for records in read_records(descriptor, end):
+                self.tally.add(records.ids, records.results)
                 if self._stopped:
                     raise StorageError(f"{path} was not read to its end: stopped")
         except BrokenFileError as broken:

@@ -1,17 +1,15 @@
-"""One request for a batch's results: bytes as they arrive, decoded and framed into blocks of whole records."""
+"""The results of a batch from the API: one request, whose body is decoded and read while it arrives."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamer.errors import ApiError, ResultsError, TransportError
-from streamer.results.block import Block, Reject, read_lines
-from streamer.results.framing import Framer, Lines, Part
-from streamer.results.longrecord import LongRecordReader
+from streamer.results.reader import Piece, RecordReader, rejected
 from streamer.sources import encoding
 from streamer.sources.unpacking import unpacked
 
@@ -19,29 +17,11 @@ if TYPE_CHECKING:
     from streamer.api.client import Client
     from streamer.api.transport import ResultsBody
     from streamer.api.types import Batch
-    from streamer.results.record import Head
 
 MOST_BLANK = 64 * 1024 * 1024  # bytes of blank lines in a row: no results have them, and somebody might never end
 PARTIAL = 206
 NOT_SATISFIABLE = 416
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LongPart:
-    """A piece of a record that is too long to be held whole, and what is known of the record so far."""
-
-    data: bytes
-    first: bool
-    last: bool
-    custom_id: str | None  # as soon as it has passed
-    head: Head | None  # with the last part, if it is a record
-    reject: Reject  # with the last part: the record as a reject, should it be one; its bytes have passed
-
-    @property
-    def size(self) -> int:
-        """Bytes of this part."""
-        return len(self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +77,7 @@ class Position:
 
 async def download(
     client: Client, batch: Batch, position: Position, *, max_record_bytes: int, usage: bool = True
-) -> AsyncGenerator[Begin | Block | Reject | LongPart, None]:
+) -> AsyncGenerator[Begin | Piece, None]:
     """Ask for the results of an ended batch once, and yield them as they arrive, in the server's order.
 
     Args:
@@ -121,27 +101,26 @@ async def download(
         start = position.take_up(body.status, body.headers)
         yield Begin(start)
         decoder = encoding.decoder(body.headers.get("Content-Encoding"))
-        framer = Framer(max_record_bytes, start=start)
-        reader = _Reader(batch.id, usage=usage)
+        reader = RecordReader(batch.id, max_record_bytes=max_record_bytes, usage=usage, start=start)
         blank = 0  # bytes since the last record
-        async with unpacked(body, decoder) as pieces:
-            async for data in pieces:
+        async with unpacked(body, decoder) as decoded:
+            async for data in decoded:
                 blank += len(data)
                 if blank > max_record_bytes + MOST_BLANK:
                     raise ResultsError(f"{batch.id}: {blank:,} bytes of results came that hold no record; given up")
-                cut = framer.feed(data)
+                pieces = reader.feed(data)
                 del data  # not needed while a slow sink is waited for, and there may be hundreds of downloads
-                for framed in cut:
-                    for piece in reader.read(framed):
-                        blank = 0
-                        yield piece
-                    if isinstance(framed, Lines):
-                        # Before the newline, for it may be ours: none came where objects follow each other. One that
-                        # did comes again, and is a blank line.
-                        position.offset = framed.offset + len(framed.data) - 1
-        for framed in framer.close():
-            for piece in reader.read(framed):
-                yield piece
+                for piece in pieces:
+                    blank = 0
+                    yield piece
+                position.offset = reader.taken
+        for piece in reader.close():
+            reject = rejected(piece)
+            if reject is not None and not reject.terminated:
+                # However cleanly the body ended, it has been cut.
+                end = reject.offset + reject.size
+                raise TransportError(f"the results broke off in the middle of a record, after {end:,} bytes")
+            yield piece
 
 
 @asynccontextmanager
@@ -159,51 +138,3 @@ async def _answer(
             f"the results no longer reach to byte {asked_for:,}, where the last download broke off; "
             "they are fetched from the beginning"
         ) from error
-
-
-class _Reader:
-    """Turns what the framer cuts into blocks, rejects and parts."""
-
-    def __init__(self, batch_id: str, *, usage: bool) -> None:
-        self._batch_id = batch_id
-        self._usage = usage
-        self._long: LongRecordReader | None = None
-        self._begin = 0  # of the long record, in the decoded body
-
-    def read(self, framed: Lines | Part) -> Iterator[Block | Reject | LongPart]:
-        if isinstance(framed, Part):
-            yield self._part(framed)
-            return
-        block, rejects = read_lines(self._batch_id, framed, usage=self._usage)
-        if block is not None:
-            yield block
-        for reject in rejects:
-            if not reject.terminated:
-                raise _cut(reject.offset + reject.size)
-            yield reject
-
-    def _part(self, part: Part) -> LongPart:
-        first = self._long is None
-        if self._long is None:
-            self._long, self._begin = LongRecordReader(), part.offset
-        self._long.feed(part.data)
-        end = part.offset + len(part.data)
-        head, reason = self._long.close() if part.last else (None, "")
-        if part.last and head is None and not part.terminated:
-            raise _cut(end)
-        custom_id = self._long.custom_id
-        if part.last:
-            self._long = None
-        return LongPart(
-            data=part.data,
-            first=first,
-            last=part.last,
-            custom_id=custom_id,
-            head=head,
-            reject=Reject(self._begin, end - self._begin, reason, b""),
-        )
-
-
-def _cut(received: int) -> TransportError:
-    """A body that ended in the middle of a record has been cut, however cleanly it ended."""
-    return TransportError(f"the results broke off in the middle of a record, after {received:,} bytes")

@@ -1,4 +1,4 @@
-"""Reading back what a file holds: the heads of its records, a chunk at a time.
+"""The results in a local file, a chunk at a time: the same pieces as a download brings.
 
 Memory does not depend on how big the file is. Chunks are small because decoding holds the interpreter, and the event
 loop in the other thread must get its turn.
@@ -7,18 +7,16 @@ loop in the other thread must get its turn.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from streamer.results.block import read_lines
-from streamer.results.framing import Framer, Lines, Part
-from streamer.results.longrecord import LongRecordReader
-from streamer.results.record import HeadResult
+from streamer.results.block import Block
+from streamer.results.reader import LongPart, Piece, RecordReader, rejected
 
 CHUNK = 256 * 1024  # bytes
 
 
 class BrokenFileError(Exception):
-    """Something in the file is not a record."""
+    """Something in a file is not a record; whoever reads it says what that means for what is being done."""
 
     def __init__(self, offset: int, reason: str) -> None:
         super().__init__(f"byte {offset}: {reason}")
@@ -38,34 +36,50 @@ def last_line_end(descriptor: int, size: int) -> int:
     return 0
 
 
-def scan(descriptor: int, end: int) -> Iterator[tuple[list[str], list[HeadResult]]]:
-    """The custom_ids and results of the records in the first `end` bytes of a file, in order.
+class FileReader:
+    """Reads the bytes of a file of results, which are fed in chunks of any size.
+
+    Args:
+        locate: say of each record where it is.
+        growing: the last record may be cut off; then it is passed over.
+
+    Its methods yield the records in order; of one too long to be held the last part, which has its head. They raise
+    `BrokenFileError` where something is not a record.
+    """
+
+    def __init__(self, *, locate: bool = False, growing: bool = False) -> None:
+        self._reader = RecordReader(locate=locate)
+        self._growing = growing
+
+    def feed(self, chunk: bytes) -> Iterator[Block | LongPart]:
+        """The records that `chunk`, the next bytes, completes."""
+        return self._records(self._reader.feed(chunk))
+
+    def close(self) -> Iterator[Block | LongPart]:
+        """What is left when the file has ended."""
+        return self._records(self._reader.close())
+
+    def _records(self, pieces: Iterable[Piece]) -> Iterator[Block | LongPart]:
+        for piece in pieces:
+            if isinstance(piece, Block):
+                yield piece
+            elif (reject := rejected(piece)) is not None:
+                if reject.terminated or not self._growing:
+                    raise BrokenFileError(reject.offset, reject.reason)
+            elif isinstance(piece, LongPart) and piece.last:
+                yield piece
+
+
+def read_records(
+    descriptor: int, end: int, *, locate: bool = False, growing: bool = False
+) -> Iterator[Block | LongPart]:
+    """The records in the first `end` bytes of a file, as a `FileReader` yields them.
 
     Raises:
         BrokenFileError: something in it is not a record.
+        OSError: it cannot be read.
     """
-    long: LongRecordReader | None = None
-    for piece in _pieces(descriptor, end):
-        if isinstance(piece, Lines):
-            block, rejects = read_lines("", piece)
-            if rejects:
-                raise BrokenFileError(rejects[0].offset, rejects[0].reason)
-            if block is not None:
-                yield block.ids, block.results
-            continue
-        if long is None:
-            long, begin = LongRecordReader(), piece.offset
-        long.feed(piece.data)
-        if piece.last:
-            head, reason = long.close()
-            if head is None:
-                raise BrokenFileError(begin, reason)
-            yield [head.custom_id], [head.result]
-            long = None
-
-
-def _pieces(descriptor: int, end: int) -> Iterator[Lines | Part]:
-    framer = Framer()
+    reader = FileReader(locate=locate, growing=growing)
     for offset in range(0, end, CHUNK):
-        yield from framer.feed(os.pread(descriptor, min(CHUNK, end - offset), offset))
-    yield from framer.close()
+        yield from reader.feed(os.pread(descriptor, min(CHUNK, end - offset), offset))
+    yield from reader.close()

@@ -20,8 +20,8 @@ def cut_out(path: Path, **options: bool) -> list[bytes]:
     body = path.read_bytes()
     return [
         body[offset : offset + length]
-        for places in read_extents(path, **options)
-        for offset, length in zip(places.offsets, places.lengths, strict=True)
+        for extents in read_extents(path, **options)
+        for offset, length in zip(extents.offsets, extents.lengths, strict=True)
     ]
 
 
@@ -51,7 +51,7 @@ def test_a_record_too_long_to_be_held(tmp_path: Path) -> None:
     records = [record("a"), record("b", "succeeded", "y" * (MAX_RECORD_BYTES + 5)), record("c", "expired")]
     path = results(tmp_path / "results.jsonl", *records)
     assert cut_out(path) == records
-    assert [custom_id for places in read_extents(path) for custom_id in places.ids] == ["a", "b", "c"]
+    assert [custom_id for extents in read_extents(path) for custom_id in extents.ids] == ["a", "b", "c"]
 
 
 def test_the_error_of_each_is_known(tmp_path: Path) -> None:
@@ -62,8 +62,8 @@ def test_the_error_of_each_is_known(tmp_path: Path) -> None:
         record("c", "invalid_request_error", "Your credit balance is too low to access the API."),
         json.dumps({"custom_id": "d", "result": {"type": "errored"}}).encode(),
     )
-    [places] = [places for places in read_extents(path) if places.ids]
-    assert places.errors == ["", "overloaded_error", "billing_error", ""]
+    [extents] = [extents for extents in read_extents(path) if extents.ids]
+    assert extents.errors == ["", "overloaded_error", "billing_error", ""]
 
 
 def test_something_else_than_records_is_refused_with_its_place(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from streamer.sinks.conformance import (
     opened,
 )
 from streamer.sinks.file import THREADS, FileSink
-from streamer.sources.resultfile import scan
+from streamer.sources.resultfile import read_records
 
 ID = "msgbatch_1"
 
@@ -100,7 +100,7 @@ def test_a_file_is_read_back_in_constant_memory(tmp_path: Path) -> None:
             file.write(block)
     with path.open("rb") as file:
         tracemalloc.start()
-        count = sum(len(ids) for ids, _ in scan(file.fileno(), 8 * len(block)))
+        count = sum(len(records.ids) for records in read_records(file.fileno(), 8 * len(block)))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert count == 1600
