@@ -85,7 +85,7 @@ class Client:
             "user-agent": "streamer",
         }
         self._rebase_results = options.rebase_results
-        self._transport = Transport(session, options.timeouts)
+        self._transport = Transport(session, options.timeouts, credentials.printable)
         self._exchange = Exchange(
             transport=self._transport,
             credentials=credentials,

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn
 
+from streamer.api.masking import MASK, masked, printable
 from streamer.errors import ConfigurationError
 
-MASK = "****"
+UNLIKELY = 16  # characters that stand in no answer by chance
 NO_KEY = (
     "no API key: set ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN for a bearer token) in the environment; "
     "a program can pass Client(api_key=...)"
@@ -49,8 +50,16 @@ class Secret:
         return HeaderText(prefix + self._text)
 
     def scrub(self, text: str) -> str:
-        """`text` with every occurrence of the secret masked: a server may echo what it was sent."""
-        return text.replace(self._text, MASK) if self._text else text
+        """`text` with every piece of the secret masked: a server may echo what it was sent."""
+        return masked(text, [self._text])
+
+    def printable(self, text: str, limit: int) -> str:
+        """Text from outside made fit to show, at most `limit` characters of it, and none of the secret."""
+        return printable(text, limit, [self._text])
+
+    def without(self, body: bytes) -> bytes:
+        """`body` with the secret masked, where it stands whole and is too long to be there by chance."""
+        return body.replace(self._text.encode(), MASK.encode()) if len(self._text) >= UNLIKELY else body
 
     def problem(self) -> str:
         """Why the text cannot be a key, without showing any of it; empty when it can."""
@@ -119,3 +128,11 @@ class Credentials:
     def scrub(self, text: str) -> str:
         """`text` without the key."""
         return self._secret.scrub(text) if self._secret is not None else text
+
+    def printable(self, text: str, limit: int) -> str:
+        """Text from outside made fit to show, at most `limit` characters of it, and none of the key."""
+        return self._secret.printable(text, limit) if self._secret is not None else printable(text, limit)
+
+    def without(self, body: bytes) -> bytes:
+        """An answer with the key masked, as ids, URLs and words of it are shown in many places."""
+        return self._secret.without(body) if self._secret is not None else body

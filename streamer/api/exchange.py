@@ -115,7 +115,7 @@ class Exchange:
             if answer.lost:
                 return self._lost(call, to, NoAnswer(f"{answer.lost} after {len(answer.body):,} bytes of the answer"))
             try:
-                value = msgspec.json.decode(answer.body, type=kind)
+                value = msgspec.json.decode(self.credentials.without(answer.body), type=kind)
             except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is broken UTF-8
                 return self._garbled(call, to, answer, TransportError, f"not a {kind.__name__}")
             wish = retry_after(answer.headers, self.clock.now())
@@ -198,13 +198,16 @@ class Exchange:
             if response.status not in REDIRECT_STATUSES or call.method != "GET":
                 return response, to
             response.close()
-            new = destination(
-                response.headers.get("location", ""),
-                self.base,
-                self.trusted_hosts,
-                what=f"redirect of {call.what}",
-                relative_to=to.url,
-            )
+            try:
+                new = destination(
+                    response.headers.get("location", ""),
+                    self.base,
+                    self.trusted_hosts,
+                    what=f"redirect of {call.what}",
+                    relative_to=to.url,
+                )
+            except UntrustedHostError as error:
+                raise UntrustedHostError(self.credentials.scrub(str(error))) from None
             # What was asked without the key stays without it, wherever it leads.
             to = Destination(new.url, new.origin, with_key=new.with_key and to.with_key)
         return self._lost(call, to, NoAnswer(f"redirected more than {REDIRECTS} times", lasting=True))
@@ -227,14 +230,14 @@ class Exchange:
                 what=call.what,
                 who="the API" if to.with_key else str(to.origin),
                 attempts=attempts,
-                scrub=self.credentials.scrub,
+                shown=self.credentials.printable,
                 key_source=self.credentials.source if to.with_key else "",
             )
 
-        return Failed(failure_of(answer, self.clock.now(), self.credentials.scrub), error)
+        return Failed(failure_of(answer, self.clock.now(), self.credentials.printable), error)
 
     def _lost(self, call: Call, to: Destination, lost: NoAnswer) -> Failed:
-        text = f"{call.what}: {self.credentials.scrub(lost.reason)} ({to.origin})"
+        text = f"{call.what}: {lost.reason} ({to.origin})"
         return Failed(
             Failure(sent=lost.sent, lasting=lost.lasting, reached=self.reached),
             lambda attempts: TransportError(text + _after(attempts)),
@@ -244,7 +247,7 @@ class Exchange:
         self, call: Call, to: Destination, answer: WholeResponse, error: type[StreamerError], instead: str
     ) -> Failed:
         long = f", longer than {len(answer.body):,} bytes" if answer.cut else ""
-        shown = body_shown(answer, self.credentials.scrub)
+        shown = body_shown(answer, self.credentials.printable)
         text = f"{call.what}: {to.origin} answered {answer.status}, but what came is {instead}{long}: {shown}"
         return Failed(Failure(status=200), lambda attempts: error(text + _after(attempts)))
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 
+from streamer.api.masking import Printable
 from streamer.api.retry import SPEND_LIMIT_CODES, Failure, retry_after, should_retry
 from streamer.api.types import ErrorResponse
 from streamer.errors import ApiError, AuthenticationError, NotFoundError, RateLimitError
 
 SHOWN_CHARACTERS = 300  # of a server's own message
-SHOWN_BODY_BYTES = 200  # of a body that is not the API's
+SHOWN_BODY = 200  # of a body that is not the API's
+SHORT = 80  # of a name, such as an error's type
 GZIP_WINDOW = 31  # zlib's number for "gzip header and trailer expected"
 ERRORS: Mapping[int, type[ApiError]] = {
     401: AuthenticationError,
@@ -54,26 +56,26 @@ class WholeResponse:
 
     @property
     def request_id(self) -> str:
-        """The API's name for this request, made safe to print."""
-        return safe_text(self.headers.get("request-id") or self.error.request_id or "", 80)
+        """The API's name for this request, as it came."""
+        return self.headers.get("request-id") or self.error.request_id or ""
 
 
-def failure_of(answer: WholeResponse, now: datetime, scrub: Callable[[str], str]) -> Failure:
+def failure_of(answer: WholeResponse, now: datetime, shown: Printable) -> Failure:
     """What the retry decision needs to know about an answer that is not what was asked for.
 
-    `scrub` removes the key from text, as the server may have echoed it.
+    `shown` makes text from outside fit to show.
     """
     return Failure(
         status=answer.status,
-        type=scrub(answer.error.error.type),
-        error_code=scrub(_error_code(answer.error)),
+        type=shown(answer.error.error.type, SHORT),
+        error_code=shown(_error_code(answer.error), SHORT),
         should_retry=should_retry(answer.headers),
         retry_after=retry_after(answer.headers, now),
     )
 
 
 def api_error(
-    answer: WholeResponse, *, what: str, who: str, attempts: int, scrub: Callable[[str], str], key_source: str
+    answer: WholeResponse, *, what: str, who: str, attempts: int, shown: Printable, key_source: str
 ) -> ApiError:
     """The error to raise for an answer with an error status.
 
@@ -82,21 +84,21 @@ def api_error(
         what: what was asked for, e.g. `retrieve msgbatch_1`.
         who: who answered, e.g. `the API`.
         attempts: how often it was sent.
-        scrub: removes the key from text, as the server may have echoed it.
+        shown: makes text from outside fit to show.
         key_source: where the key came from, for the hint after a 401; empty when the key was not sent.
     """
     error = answer.error.error
-    code = scrub(safe_text(_error_code(answer.error), 80))
-    kind = scrub(safe_text(error.type, 80))
-    request_id = scrub(answer.request_id)
-    detail = scrub(safe_text(error.message, SHOWN_CHARACTERS)) if error.message else ""
+    code = shown(_error_code(answer.error), SHORT)
+    kind = shown(error.type, SHORT)
+    request_id = shown(answer.request_id, SHORT)
+    detail = shown(error.message, SHOWN_CHARACTERS)
     message = f"{what}: {who} answered {answer.status}"
     if kind:
         message += f" {kind}"
     if detail:
         message += f": {detail}"
     elif answer.body and not kind:
-        message += f" with {body_shown(answer, scrub)}"
+        message += f" with {body_shown(answer, shown)}"
     facts = [f"error_code {code}"] if code else []
     facts += [f"request-id {request_id}"] if request_id else []
     facts += [f"after {attempts} attempts"] if attempts > 1 else []
@@ -116,23 +118,12 @@ def api_error(
     )
 
 
-def body_shown(answer: WholeResponse, scrub: Callable[[str], str]) -> str:
-    """The beginning of a body that is not the API's, for an error message."""
-    kind = safe_text(answer.headers.get("content-type") or "no content type", 80)
+def body_shown(answer: WholeResponse, shown: Printable) -> str:
+    """The beginning of a body that is not the API's, for an error message; `shown` makes it fit for that."""
+    kind = shown(answer.headers.get("content-type") or "no content type", SHORT)
     if answer.coding:
-        return scrub(f"{kind} in {safe_text(answer.coding, 40)}")
-    # Scrubbed before it is cut: a cut through the key would leave half of it.
-    text = scrub(answer.body[: SHOWN_BODY_BYTES * 16].decode("utf-8", "replace"))
-    return scrub(f'{kind}: "{safe_text(text, SHOWN_BODY_BYTES)}"')
-
-
-def safe_text(text: str, limit: int) -> str:
-    """`text` fit for a terminal and a log: at most `limit` characters, everything unprintable escaped."""
-    shown = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text[:limit].strip()
-    )
-    return shown + "..." if len(text) > limit else shown
+        return f"{kind} in {shown(answer.coding, SHORT)}"
+    return f'{kind}: "{shown(answer.body.decode("utf-8", "replace"), SHOWN_BODY)}"'
 
 
 def _error_code(response: ErrorResponse) -> str:

@@ -7,7 +7,7 @@ file, not even as the context of another: each is turned into text first and the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Self
@@ -17,11 +17,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from streamer.api.body import RequestBody
-from streamer.api.response import WholeResponse, safe_text
+from streamer.api.masking import Printable
+from streamer.api.response import WholeResponse
 from streamer.api.throughput import Throughput
 from streamer.clock import Clock
 from streamer.errors import ConfigurationError, TransportError
 
+HEADER_CHARACTERS = 1024  # of one header's value that whoever reads results gets
 READ_BUFFER_BYTES = 1 << 16  # per connection; larger ones gain no speed and cost memory with hundreds of them
 CONNECTIONS_FOR_CONTROL = 100
 AUTHENTICATING_HEADERS = ("x-api-key", "authorization", "proxy-authorization", "cookie")
@@ -67,9 +69,12 @@ class NoAnswer:
 class Response:
     """An answer whose headers are here and whose body is still on the wire."""
 
-    def __init__(self, response: aiohttp.ClientResponse, timeouts: Timeouts, *, decoded: bool) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, timeouts: Timeouts, *, decoded: bool, shown: Printable
+    ) -> None:
         self._response = response
         self.timeouts = timeouts
+        self.shown = shown
         coding = response.headers.get("content-encoding", "identity").strip().lower()
         self._coding = "" if decoded or coding == "identity" else coding
         self.status: int = response.status
@@ -84,7 +89,7 @@ class Response:
         try:
             data: bytes = await self._response.content.readany()
         except NETWORK_ERRORS as error:
-            return NoAnswer(_reason(error, self.timeouts, self.timeouts.answer))
+            return NoAnswer(_reason(error, self.timeouts, self.timeouts.answer, self.shown))
         self.received += len(data)
         return data
 
@@ -110,6 +115,26 @@ class Response:
         self._response.close()
 
 
+class PrintableHeaders(Mapping[str, str]):
+    """The headers of an answer, found in any case, each value made fit to show when it is looked up.
+
+    Errors quote them far from here, where nobody knows the key that a server may have echoed.
+    """
+
+    def __init__(self, headers: Mapping[str, str], shown: Printable) -> None:
+        self._headers = headers
+        self._shown = shown
+
+    def __getitem__(self, name: str) -> str:
+        return self._shown(self._headers[name], HEADER_CHARACTERS)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._headers)
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+
 class ResultsBody:
     """The body of a results answer as it comes off the wire; iterate over it for chunks of bytes, still encoded.
 
@@ -117,7 +142,7 @@ class ResultsBody:
 
     Attributes:
         status: 200, or 206 when a Range was asked for and served.
-        headers: the answer's headers, found in any case.
+        headers: the answer's headers, found in any case, fit to show and without the key.
         received: bytes read so far.
         retries: how many attempts failed before this one.
     """
@@ -129,7 +154,7 @@ class ResultsBody:
         self._limits = response.timeouts
         self._throughput = Throughput(least=self._limits.least_rate, window=self._limits.rate_window)
         self.status = response.status
-        self.headers = response.headers
+        self.headers: Mapping[str, str] = PrintableHeaders(response.headers, response.shown)
         self.retries = retries
 
     def __repr__(self) -> str:
@@ -164,9 +189,10 @@ class ResultsBody:
 class Transport:
     """Opens requests, each over its connections, with the caller's session or own ones made when needed."""
 
-    def __init__(self, session: aiohttp.ClientSession | None, timeouts: Timeouts) -> None:
+    def __init__(self, session: aiohttp.ClientSession | None, timeouts: Timeouts, shown: Printable) -> None:
         self._given = session
         self._timeouts = timeouts
+        self._shown = shown  # makes text from outside fit to show
         self._sessions: dict[Connections, aiohttp.ClientSession] = {}
         self._closed = False
 
@@ -217,8 +243,8 @@ class Transport:
                 )
         except NETWORK_ERRORS as error:
             sent = upload.complete if upload is not None else _maybe_sent(error)
-            return NoAnswer(_reason(error, self._timeouts, within), sent=sent, lasting=_lasting(error))
-        return Response(response, self._timeouts, decoded=decode)
+            return NoAnswer(_reason(error, self._timeouts, within, self._shown), sent=sent, lasting=_lasting(error))
+        return Response(response, self._timeouts, decoded=decode, shown=self._shown)
 
     def carries_credentials(self) -> bool:
         """Whether the caller's session adds a key of its own to every request, wherever it goes."""
@@ -277,17 +303,17 @@ def _lasting(error: BaseException) -> bool:
     return isinstance(error, lasting)
 
 
-def _reason(error: BaseException, timeouts: Timeouts, within: float) -> str:
+def _reason(error: BaseException, timeouts: Timeouts, within: float, shown: Printable) -> str:
     """What happened, without the request: most of aiohttp's own texts hold its URL."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             why = getattr(error.certificate_error, "verify_message", "") or "it could not be verified"
-            return f"the server's certificate is not valid: {safe_text(why, 200)}"
+            return f"the server's certificate is not valid: {shown(why, 200)}"
         case aiohttp.ClientConnectorDNSError():
             return "the host name cannot be resolved"
         case aiohttp.ClientConnectorError():
             why = error.os_error.strerror or str(error.os_error) or "it was closed at once"  # e.g. TLS of another age
-            return f"no connection: {safe_text(why, 200)}"
+            return f"no connection: {shown(why, 200)}"
         case aiohttp.ConnectionTimeoutError():
             return f"no connection within {timeouts.connect:g} s"
         case aiohttp.SocketTimeoutError():
@@ -297,12 +323,12 @@ def _reason(error: BaseException, timeouts: Timeouts, within: float) -> str:
         case aiohttp.ClientPayloadError():
             return "the connection broke"
         case aiohttp.ClientResponseError() | HttpProcessingError():
-            return f"the answer is not valid HTTP: {safe_text(error.message, 120)}"
+            return f"the answer is not valid HTTP: {shown(error.message, 120)}"
         case aiohttp.InvalidURL():
             return "the URL cannot be asked"
         case TimeoutError():
             return f"no answer within {within:g} s"
         case OSError():
-            return f"the connection broke: {safe_text(error.strerror or type(error).__name__, 200)}"
+            return f"the connection broke: {shown(error.strerror or type(error).__name__, 200)}"
         case _:
             return f"the request failed: {type(error).__name__}"

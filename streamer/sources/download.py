@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from streamer.api.types import Batch
 
 MOST_BLANK = 64 * 1024 * 1024  # bytes of blank lines in a row: no results have them, and somebody might never end
+SHOWN = 80  # characters of a header, in an error
 PARTIAL = 206
 NOT_SATISFIABLE = 416
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
@@ -66,7 +67,7 @@ class Position:
                 asked, self.offset = self.offset, 0
                 raise TransportError(
                     f"the server was asked for the results from byte {asked:,} on and sent something else "
-                    f"(Content-Range {named!r}, ETag {etag!r}); they are fetched from the beginning"
+                    f"(Content-Range {named[:SHOWN]!r}, ETag {etag[:SHOWN]!r}); they are fetched from the beginning"
                 )
             return self.offset
         self.offset = 0

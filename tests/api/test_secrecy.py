@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
+import logging
 import pickle
 import traceback
 from collections.abc import Awaitable, Callable
@@ -18,8 +20,11 @@ from streamer.api.retry import RetryPolicy
 from streamer.api.transport import Timeouts
 from streamer.api.types import Batch
 from streamer.errors import ApiError, StreamerError, TransportError, UntrustedHostError
-from tests.api.servers import KEY, Reply, Server, batch, refusal, reply, sends, stalls, targets
+from streamer.sources.download import Position, download
+from tests.api.servers import KEY, LONG_KEY, Reply, Server, batch, refusal, reply, sends, stalls, targets
 from tests.api.test_client import REQUEST, client_of
+from tests.api.test_masking import pieces_in
+from tests.clock import FakeClock
 
 Use = Callable[[Client], Awaitable[object]]
 
@@ -131,6 +136,86 @@ async def test_a_key_that_a_server_echoes_is_masked() -> None:
             assert KEY not in f"{caught.value!r} {vars(caught.value)}"
             assert KEY[:12] not in str(caught.value)
             assert "****" in str(caught.value)
+
+
+def echoes(at: int) -> list[Reply]:
+    """Answers of a server that repeats the key, from the character `at` on, where an error shows what it says."""
+    text = "." * at + LONG_KEY + "." * 50
+    told = {"type": "error", "error": {"type": "x", "message": text}}
+    return [
+        reply(400, told),
+        reply(400, {"type": "error", "error": {"type": text, "message": "x"}}),
+        reply(400, {"type": "error", "error": {"type": "x", "message": "x", "details": {"error_code": text}}}),
+        reply(400, {**told, "request_id": text}),
+        reply(400, {"type": "error", "error": {"type": "x", "message": "x"}}, {"request-id": text}),
+        reply(400, text.encode()),
+        reply(400, gzip.compress(text.encode()), {"content-encoding": "gzip"}, content_type=f"text/{text}"),
+        reply(400, b"x", {"content-encoding": text}),
+        reply(200, text.encode(), content_type=f"text/html; {text}"),
+        sends(f"HTTP/1.1 200 OK\r\n{text}\r\n\r\n".encode()),
+        sends(f"HTTP/1.1 200 OK\r\nx: \0{text}\r\n\r\n".encode()),
+        sends(f"{text}\r\n\r\n".encode()),
+        sends(f"HTTP/1.1 {text}\r\n\r\n".encode()),
+        sends(f"HTTP/1.1 200 OK\r\n{text}: {text * 100}\r\n\r\n".encode()),
+        sends(f"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{text}\r\n".encode()),
+    ]
+
+
+@pytest.mark.parametrize("cut", [80, 120, 200, 300])
+async def test_no_cut_leaves_a_piece_of_a_key_that_a_server_echoes(cut: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "streamer")
+    offsets = range(max(0, cut - len(LONG_KEY) - 2), cut + 2, 5)
+    script = [answer for at in offsets for answer in echoes(at)]
+    async with (
+        Server(script) as server,
+        Client(
+            api_key=LONG_KEY,
+            base_url=server.url,
+            clock=FakeClock(),
+            options=ClientOptions(retry=RetryPolicy(attempts=1)),
+        ) as client,
+    ):
+        for _ in script:
+            with pytest.raises(StreamerError) as caught:
+                await read_results(client)
+            assert pieces_in(f"{caught.value!r} {vars(caught.value)}") == []
+        assert len(server.seen) == len(script)
+    assert pieces_in(caplog.text) == []
+
+
+async def test_no_line_that_is_logged_holds_a_piece_of_the_key(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "streamer")
+    told = [{"type": "error", "error": {"type": "x", "message": "." * at + LONG_KEY}} for at in range(190, 302)]
+    async with (
+        Server([reply(529, answer) for answer in told]) as server,
+        Client(
+            api_key=LONG_KEY,
+            base_url=server.url,
+            clock=FakeClock(),
+            options=ClientOptions(retry=RetryPolicy(attempts=len(told))),
+        ) as client,
+    ):
+        with pytest.raises(ApiError):
+            await client.retrieve("msgbatch_1")
+    assert len(caplog.records) == len(told) - 1
+    assert "trying again" in caplog.text
+    assert pieces_in(caplog.text) == []
+
+
+async def test_a_key_in_the_headers_of_results_is_in_no_error_about_them() -> None:
+    for header, status in (("content-range", 206), ("etag", 206), ("content-encoding", 200)):
+        script = [reply(status, b"{}", {header: "." * at + LONG_KEY}) for at in range(0, 82, 3)]
+        async with (
+            Server(script) as server,
+            Client(api_key=LONG_KEY, base_url=server.url) as client,
+        ):
+            for _ in script:
+                ended = Batch("msgbatch_1", "ended", results_url="/results")
+                position = Position(offset=5, validator='"v"')
+                with pytest.raises(StreamerError, match=r"sent something else|came encoded as") as caught:
+                    async for _piece in download(client, ended, position, max_record_bytes=100):
+                        pass
+                assert pieces_in(str(caught.value)) == []
 
 
 def crash_report(error: BaseException) -> str:
@@ -260,3 +345,27 @@ async def test_no_repr_of_a_client_holds_the_key_and_no_pickle_is_made() -> None
         assert KEY not in shown
         with pytest.raises(TypeError):
             pickle.dumps(client)
+
+
+async def test_a_key_in_a_good_answer_is_masked_before_anybody_sees_it() -> None:
+    echoed = batch(LONG_KEY, processing_status=f"sent {LONG_KEY}", results_url=f"https://{LONG_KEY}.example/{LONG_KEY}")
+    page = {"data": [echoed], "has_more": False, "first_id": LONG_KEY, "last_id": LONG_KEY}
+    async with (
+        Server([reply(200, echoed), reply(200, page)]) as server,
+        Client(api_key=LONG_KEY, base_url=server.url, options=ClientOptions(allow_http=True)) as client,
+    ):
+        found = await client.retrieve("msgbatch_1")
+        assert pieces_in(f"{found!r} {await client.list_page()!r}") == []
+        with pytest.raises(UntrustedHostError) as caught:
+            await read_results(client, found.results_url or "")
+        assert pieces_in(str(caught.value)) == []
+
+
+async def test_a_redirect_to_a_host_named_like_the_key_does_not_show_it() -> None:
+    async with (
+        Server([moved(f"https://{LONG_KEY[:60]}.example/")]) as server,
+        Client(api_key=LONG_KEY, base_url=server.url) as client,
+    ):
+        with pytest.raises(UntrustedHostError) as caught:
+            await client.retrieve("msgbatch_1")
+    assert pieces_in(str(caught.value).lower(), LONG_KEY.lower()) == []

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.api.servers import KEY as API_KEY
+from tests.api.servers import LONG_KEY
 from tests.cli.command import KEY as CLI_KEY
 from tests.faults.raw import KEY as FAULTS_KEY
 
 # Every key that the tests hold and that is no ordinary word. None of them may turn up in what is written or said.
-CANARIES = (API_KEY, CLI_KEY, FAULTS_KEY)
+CANARIES = (API_KEY, LONG_KEY, CLI_KEY, FAULTS_KEY)
 CHUNK = 1 << 22  # bytes read at once
 
 
