@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from streamer.cli.helptext import HelpFormatter
+from streamer.cli.paths import directory_value, path_value
 from streamer.cli.requestfiles import add_form_options
 from streamer.defaults import CONCURRENCY, MAX_REQUESTS, POLL_INTERVAL
 
@@ -25,7 +27,7 @@ def add_command(
         help=about,
         description=description.strip(),
         epilog="examples:\n" + examples.strip("\n"),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
 
@@ -59,6 +61,7 @@ def add_prices_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prices",
         metavar="FILE",
+        type=path_value,
         help="prices that take the place of the built-in ones, model by model; JSON like streamer/prices.json",
     )
 
@@ -84,7 +87,10 @@ def add_watching_options(parser: argparse.ArgumentParser) -> None:
 def add_submission_options(parser: argparse.ArgumentParser) -> None:
     """How requests become batches."""
     parser.add_argument(
-        "--project", metavar="DIR", help="where the submission is kept (default: the first file's name and .streamer)"
+        "--project",
+        metavar="DIR",
+        type=directory_value,
+        help="where the submission is kept (default: the first file's name and .streamer)",
     )
     add_form_options(parser)
     parser.add_argument(
@@ -107,6 +113,24 @@ def add_submission_options(parser: argparse.ArgumentParser) -> None:
         help="where it cannot be told whether a batch was created: stop, resend, or the id of the batch that it is "
         "(default: ask on a terminal, else stop)",
     )
+
+
+def add_fields_option(parser: argparse.ArgumentParser) -> None:
+    """What stands beside an answer."""
+    parser.add_argument(
+        "--fields",
+        metavar="NAMES",
+        type=names,
+        action="extend",
+        default=[],
+        help="fields of each request to put beside its answer, e.g. params.model, or columns of a CSV: title,year "
+        "(repeatable)",
+    )
+
+
+def names(text: str) -> list[str]:
+    """The value of an option that takes names with commas between them."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def count(text: str) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamer.cli.paths import path_value
 from streamer.cli.stdio import say
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def add_form_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--template",
         metavar="FILE",
+        type=path_value,
         help="the requests are CSV: params as JSON, with {column} in its strings where a column's value goes",
     )
 

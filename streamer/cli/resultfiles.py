@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamer.cli.paths import path_value
 from streamer.cli.requestfiles import add_form_options
 
 if TYPE_CHECKING:
@@ -25,18 +26,21 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "named",
         metavar="RESULT",
+        type=path_value,
         nargs="*",
         help="a file of results, or the id of a batch whose file --results names; all such files by default",
     )
     parser.add_argument(
         "--results",
         metavar="TEMPLATE",
+        type=path_value,
         default=DEFAULT_RESULTS,
         help=f"where the results of each batch are (default: {DEFAULT_RESULTS})",
     )
     parser.add_argument(
         "--requests",
         metavar="FILE",
+        type=path_value,
         action="append",
         required=True,
         help="the requests, in any form that `streamer submit` takes (repeatable); in the same order as then",

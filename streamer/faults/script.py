@@ -100,7 +100,7 @@ def _parse(text: str) -> Fault:
     if target is not None and target not in TARGETS:
         raise ValueError(f"no operation is called {target!r}; known: {', '.join(TARGETS)}")
     if name.startswith("zstd") and not has_zstd():
-        raise ValueError("zstd is not installed here: pip install 'streamer[fast]'")
+        raise ValueError("zstd is not installed here: pip install 'batchstreamer[fast]'")
     value, place = _value_and_place(kind, what[start.end() :])
     fault = Fault(
         text=text,

@@ -117,7 +117,7 @@ class Decoder:
 
 
 def accept_encoding() -> str:
-    """What to ask for: zstd and gzip when their fast decoders are installed (`streamer[fast]`), else nothing special.
+    """What to ask for: zstd and gzip with their fast decoders (`batchstreamer[fast]`) there, else nothing special.
 
     zlib's gzip decodes at a quarter of the speed of either, on the event loop, for all downloads together.
     """

@@ -44,7 +44,19 @@ from tests.cli.command import COMMAND, KEY, Started, environment, listed, stream
         (("run", "msgbatch_1", "--prices", "nowhere.json"), "nowhere.json: No such file or directory"),
         (("list", "--limit", "0"), "1 or more"),
         (("frobnicate",), "frobnicate"),
-        ((), "COMMAND"),
+        (("run", "nowhere.txt"), "there is no file nowhere.txt, nor can a batch be called so"),
+        (("lst",), "there is no command 'lst'; did you mean list?"),
+        (("help", "proces"), "did you mean process?"),
+        (
+            ("run", "msgbatch_1", "--pol-interval", "3"),
+            "`streamer run` has no option --pol-interval; did you mean --poll",
+        ),
+        (("--to", "x", "run"), "--to belongs behind the command: `streamer demo ... --to`"),
+        (("list", "msgbatch_1"), "`streamer list` takes no 'msgbatch_1'"),
+        (("run", "msgbatch_1", "--api-key", KEY), "the key is taken from ANTHROPIC_API_KEY"),
+        (("--api-key", KEY, "list"), "the key is taken from ANTHROPIC_API_KEY"),
+        (("run", "--join", "a"), "has no option --join"),
+        (("run", "msgbatch_1", "--only", "expird"), "'expird' is no type of record"),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_2(
@@ -67,6 +79,7 @@ def test_wrong_usage_is_one_sentence_and_2(
     assert code == 2
     assert says in written.err
     assert len(written.err.splitlines()) == 1
+    assert KEY not in written.err
     assert written.out == ""
     assert list(tmp_path.iterdir()) == []
 

@@ -56,7 +56,7 @@ def test_classify_three_items_and_print_them_sorted(tmp_path: Path) -> None:
         )
     )
     with running(duration=0.2, retry_after=0) as emulator:
-        words = ("process", "items.csv", "--template", "params.json", "--join", "item", "--to", "-", *SOON)
+        words = ("process", "items.csv", "--template", "params.json", "--fields", "item", "--to", "-", *SOON)
         done = streamer(*words, cwd=tmp_path, base_url=emulator.base_url)
     assert (done.returncode, done.stderr) == (0, "")
     answers = [json.loads(line) for line in done.stdout.splitlines()]
@@ -173,7 +173,7 @@ def test_requests_from_another_command_need_a_name_for_the_project(tmp_path: Pat
         ([request("a")], ("--report", "./answers.jsonl"), "is a file needed for something else"),
         ([request("a")], ("--to", "."), "is a directory"),
         ([request("a")], ("--to", "-", "--json"), "--to - and --json both write to stdout"),
-        ([request("a")], ("--join", "title"), "there is no field 'title'"),
+        ([request("a")], ("--fields", "title"), "there is no field 'title'"),
         ([request("a")], ("--retry", "-1"), "is not a whole number of 0 or more"),
     ],
 )
@@ -181,7 +181,8 @@ def test_mistakes_are_told_and_nothing_is_sent(
     tmp_path: Path, lines: list[bytes], words: tuple[str, ...], sentence: str, refused: Refused
 ) -> None:
     results(tmp_path / "requests.jsonl", *lines)
-    assert sentence in refused("process", "requests.jsonl", "--to", "answers.jsonl", *words, cwd=tmp_path)
+    to = () if "--to" in words else ("--to", "answers.jsonl")
+    assert sentence in refused("process", "requests.jsonl", *to, *words, cwd=tmp_path)
     assert not (tmp_path / "answers.jsonl").exists()
 
 
@@ -191,7 +192,7 @@ def test_run_with_retry_makes_one_file_of_batches_that_are_there(tmp_path: Path,
     assert streamer("submit", "requests.jsonl", cwd=tmp_path, base_url=service.base_url).returncode == 0
     [made] = set(listed(service)) - before
     words = ("run", made, "--requests", "requests.jsonl", "--to", "answers.jsonl", "--retry", "9", "--project", "p")
-    done = streamer(*words, *SOON, "--json", "--join", "params.model", cwd=tmp_path, base_url=service.base_url)
+    done = streamer(*words, *SOON, "--json", "--fields", "params.model", cwd=tmp_path, base_url=service.base_url)
     whole = json.loads(done.stdout.splitlines()[-1])
     assert (done.returncode, whole["complete"]) == (0, True)
     assert whole["attempts"] > 1
@@ -209,7 +210,7 @@ def test_run_with_retry_makes_one_file_of_batches_that_are_there(tmp_path: Path,
         (("msgbatch_1", "--retry", "1", "--requests", "r"), "name it by --to, without {batch_id}"),
         (("msgbatch_1", "--retry", "1", "--requests", "r", "--to", "{batch_id}.jsonl"), "name it by --to, without"),
         (("msgbatch_1", "--retry", "1", "--requests", "r", "--to", "a", "--only", "errored"), "do not go with --retry"),
-        (("msgbatch_1", "--join", "params.model"), "are for one file of all answers: say --retry N"),
+        (("msgbatch_1", "--fields", "params.model"), "are for one file of all answers: say --retry N"),
     ],
 )
 def test_what_run_with_retry_needs_is_told(

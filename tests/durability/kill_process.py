@@ -74,7 +74,16 @@ class Round:
         self._server = server
         self._project = folder / "requests.jsonl.streamer"
         self._answers = folder / "answers.jsonl"
-        self._words = ["process", "requests.jsonl", "--to", "answers.jsonl", "--retry", "30", "--join", "params.model"]
+        self._words = [
+            "process",
+            "requests.jsonl",
+            "--to",
+            "answers.jsonl",
+            "--retry",
+            "30",
+            "--fields",
+            "params.model",
+        ]
         self._words += ["--max-requests", str(OF_A_BATCH), "--poll-interval", "0.1", "--quiet"]
         self._env = environment(base_url, "test-key")
         self._ids = [f"q-{n}" for n in range(REQUESTS)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_client_options, add_command, add_prices_option, make_client
+from streamer.cli.paths import path_value
 from streamer.cli.show.formatting import dollars, escaped, json_line, plural
 from streamer.cli.stdio import say
 
@@ -49,7 +50,9 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
   streamer cost answers.jsonl --prices ours.json --json | jq -r .cost.usd
 """,
     )
-    parser.add_argument("targets", metavar="TARGET", nargs="+", help="a file of results, or the id of an ended batch")
+    parser.add_argument(
+        "targets", metavar="TARGET", type=path_value, nargs="+", help="a file of results, or the id of an ended batch"
+    )
     parser.add_argument("--json", action="store_true", help="one line of JSON; amounts are strings with all digits")
     add_prices_option(parser)
     add_client_options(parser)

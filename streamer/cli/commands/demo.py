@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_command
+from streamer.cli.paths import directory_value
 from streamer.cli.show.formatting import escaped
 from streamer.cli.stdio import say
 
@@ -49,7 +50,13 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
   streamer demo --to /tmp/demo
 """,
     )
-    parser.add_argument("--to", metavar="DIR", default="streamer-demo", help="where files go (default: streamer-demo)")
+    parser.add_argument(
+        "--to",
+        metavar="DIR",
+        type=directory_value,
+        default="streamer-demo",
+        help="where files go (default: streamer-demo)",
+    )
     parser.set_defaults(handler=handler, when_interrupted="`streamer demo` begins anew, with batches of its own")
 
 

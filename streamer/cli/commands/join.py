@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamer.cli.exits import Exit
-from streamer.cli.options import Subparsers, add_command
+from streamer.cli.options import Subparsers, add_command, add_fields_option
+from streamer.cli.paths import target_value
 from streamer.cli.requestfiles import asked_by
 from streamer.cli.resultfiles import add_result_options
 from streamer.cli.show.formatting import by_type, json_line, plural
@@ -44,9 +45,13 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     )
     add_result_options(parser)
     parser.add_argument(
-        "--to", metavar="TARGET", required=True, help="the file, a JSON array if it ends in .json; - is stdout"
+        "--to",
+        metavar="TARGET",
+        type=target_value,
+        required=True,
+        help="the file, a JSON array if it ends in .json; - is stdout",
     )
-    parser.add_argument("--fields", metavar="NAMES", default="", help="what of each request to put beside its answer")
+    add_fields_option(parser)
     parser.add_argument("--json", action="store_true", help="in the end a line of JSON on stdout")
     parser.set_defaults(handler=handler, when_interrupted="nothing was written")
 
@@ -74,8 +79,7 @@ def handler(args: argparse.Namespace) -> int:
         read_into(index, found, progress_line)
         asked = asked_by(args, scratch)
         first = next(asked, None)
-        names = field_names(args.fields)
-        fields = Fields(names, first) if names else None
+        fields = Fields(args.fields, first) if args.fields else None
         everything = itertools.chain([] if first is None else [first], asked)
         with Progress(Work.JOINING) as progress:
             progress_line.working(progress)
@@ -86,11 +90,6 @@ def handler(args: argparse.Namespace) -> int:
         for line in joined_summary(joined, args.to):
             say(line)
     return Exit.INCOMPLETE if joined.missing else Exit.COMPLETE
-
-
-def field_names(text: str) -> list[str]:
-    """The names in a list with commas."""
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def joined_summary(joined: Joined, target: str) -> list[str]:

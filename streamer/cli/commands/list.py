@@ -30,7 +30,9 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
   streamer list --expiring --json | streamer run --ids-from -      download all that is about to expire
 """,
     )
-    parser.add_argument("--status", choices=STATUSES, help="only batches of this status")
+    parser.add_argument(
+        "--status", metavar="STATUS", choices=STATUSES, help=f"only batches of this status: {', '.join(STATUSES)}"
+    )
     parser.add_argument(
         "--expiring",
         metavar="DAYS",

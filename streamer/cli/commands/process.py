@@ -13,11 +13,13 @@ from streamer.cli.options import (
     Subparsers,
     add_client_options,
     add_command,
+    add_fields_option,
     add_prices_option,
     add_submission_options,
     add_watching_options,
     make_client,
 )
+from streamer.cli.paths import path_value, target_value
 from streamer.defaults import RETRIES
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ for good stands in the file with its error.
 EXAMPLES = """
   streamer process requests.jsonl --to answers.jsonl
   streamer process part-1.jsonl part-2.jsonl --to answers.json
-  streamer process articles.csv --template params.json --to summaries.json --join title
+  streamer process articles.csv --template params.json --to summaries.json --fields title
   make-requests | streamer process - --project mine --to - | jq -r .result.message.content[0].text
   streamer process requests.jsonl --to answers.jsonl --retry 5         more patience, also afterwards
 """
@@ -50,11 +52,16 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     about = "from request files to one file of answers: submit, wait, stream, retry, join"
     parser = add_command(subparsers, "process", about, description=DESCRIPTION, examples=EXAMPLES)
     parser.add_argument(
-        "files", metavar="FILE", nargs="+", help="the requests, in any form that `streamer submit` takes; - is stdin"
+        "files",
+        metavar="FILE",
+        type=path_value,
+        nargs="+",
+        help="the requests, in any form that `streamer submit` takes; - is stdin",
     )
     parser.add_argument(
         "--to",
         metavar="TARGET",
+        type=target_value,
         required=True,
         help="where the answers go: a file, a JSON array if it ends in .json; - is stdout",
     )
@@ -65,24 +72,14 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         default=RETRIES,
         help="send what failed again, up to so many times (default: %(default)s)",
     )
-    add_join_option(parser)
+    add_fields_option(parser)
     add_submission_options(parser)
     add_watching_options(parser)
     parser.add_argument("--json", action="store_true", help="a line of JSON on stdout for each batch and for the whole")
-    parser.add_argument("--report", metavar="FILE", help="write the whole report there, as JSON")
+    parser.add_argument("--report", metavar="FILE", type=path_value, help="write the whole report there, as JSON")
     add_prices_option(parser)
     add_client_options(parser)
     parser.set_defaults(handler=handler, when_interrupted="run the same command again to go on")
-
-
-def add_join_option(parser: argparse.ArgumentParser) -> None:
-    """What stands beside an answer."""
-    parser.add_argument(
-        "--join",
-        metavar="FIELDS",
-        default="",
-        help="fields of each request to put beside its answer, e.g. params.model, or columns of a CSV: title,year",
-    )
 
 
 def handler(args: argparse.Namespace) -> int:
@@ -123,14 +120,13 @@ def handle_run(args: argparse.Namespace, ids: Sequence[str]) -> int:
 
 def options_of(args: argparse.Namespace) -> ProcessOptions:
     """What the words of `process`, and of `run --retry`, say about it."""
-    from streamer.cli.commands.join import field_names
     from streamer.cli.requestfiles import say_problem
     from streamer.project.options import ProcessOptions
 
     return ProcessOptions(
         project=args.project,
         retries=args.retry,
-        fields=field_names(args.join),
+        fields=args.fields,
         id_prefix=args.id_prefix,
         template=args.template,
         concurrency=args.concurrency,

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamer.cli.exits import Exit
-from streamer.cli.options import Subparsers, add_client_options, add_command, make_client
+from streamer.cli.options import Subparsers, add_client_options, add_command, make_client, names
+from streamer.cli.paths import directory_value, path_value
 from streamer.cli.requestfiles import asked_by, say_problem
 from streamer.cli.resultfiles import add_result_options
 from streamer.cli.show.formatting import escaped, json_line, plural
@@ -49,17 +50,26 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     )
     add_result_options(parser)
     parser.add_argument(
-        "--to", metavar="FILE", default="retry.jsonl", help="the new request file (default: retry.jsonl)"
+        "--to",
+        metavar="FILE",
+        type=path_value,
+        default="retry.jsonl",
+        help="the new request file (default: retry.jsonl)",
     )
     parser.add_argument(
         "--also",
         metavar="TYPES",
-        default="",
-        help="send these again, too: canceled, missing, or types of errors, e.g. canceled,billing_error",
+        type=names,
+        action="extend",
+        default=[],
+        help="send these again, too: canceled, missing, or types of errors, e.g. canceled,billing_error (repeatable)",
     )
     parser.add_argument("--submit", action="store_true", help="send the new file, too, as `streamer submit` does")
     parser.add_argument(
-        "--project", metavar="DIR", help="where --submit keeps the submission (default: the new file and .streamer)"
+        "--project",
+        metavar="DIR",
+        type=directory_value,
+        help="where --submit keeps the submission (default: the new file and .streamer)",
     )
     parser.add_argument("--json", action="store_true", help="lines of JSON: the requests that are left, and all in all")
     add_client_options(parser)
@@ -81,7 +91,7 @@ def handler(args: argparse.Namespace) -> int:
     from streamer.errors import ConfigurationError
     from streamer.progress import Progress, Work
 
-    also = checked([word.strip() for word in args.also.split(",") if word.strip()])
+    also = checked(args.also)
     target = Path(args.to)
     if target.exists():
         raise ConfigurationError(

@@ -9,17 +9,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamer.cli.commands.process import add_join_option, handle_run, retries
+from streamer.cli.commands.process import handle_run, retries
 from streamer.cli.exits import Exit
 from streamer.cli.options import (
     Subparsers,
     add_client_options,
     add_command,
+    add_fields_option,
     add_ids,
     add_prices_option,
     add_watching_options,
     make_client,
+    names,
 )
+from streamer.cli.paths import directory_value, path_value, target_value
 from streamer.cli.requestfiles import add_form_options, asked_by
 from streamer.cli.resultfiles import DEFAULT_RESULTS
 
@@ -57,32 +60,43 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument("--all", action="store_true", help="every batch of the workspace whose results are still kept")
     parser.add_argument("--follow", action="store_true", help="keep watching the workspace for new batches")
     parser.add_argument(
-        "--ids-from", metavar="FILE", help="a file of ids, one a line, or lines of JSON with an id; - is stdin"
+        "--ids-from",
+        metavar="FILE",
+        type=path_value,
+        help="a file of ids, one a line, or lines of JSON with an id; - is stdin",
     )
     parser.add_argument(
         "--to",
         metavar="TARGET",
+        type=target_value,
         action="append",
         help="where records go (repeatable): a path with {batch_id} in it, - for stdout, SCHEME:... for another sink; "
         f"{DEFAULT_RESULTS} by default",
     )
     parser.add_argument(
-        "--only", metavar="TYPES", type=_types, help="types to deliver, e.g. succeeded,errored; all by default"
+        "--only",
+        metavar="TYPES",
+        type=_types,
+        action="extend",
+        help="types to deliver, e.g. succeeded,errored; all by default (repeatable)",
     )
     add_watching_options(parser)
     parser.add_argument(
         "--rejects",
         metavar="TEMPLATE",
+        type=path_value,
         help="path of the files for what cannot be decoded; beside the results by default, as NAME.rejects.jsonl",
     )
     parser.add_argument(
         "--checkpoint",
         metavar="FILE",
+        type=path_value,
         help="remember there what a target that is no file has taken (SQLite), so that after a crash it gets the rest",
     )
     parser.add_argument(
         "--requests",
         metavar="FILE",
+        type=path_value,
         action="append",
         help="the requests the batches were made from, in any form that `streamer submit` takes (repeatable): "
         "what they lack or add is then named",
@@ -95,10 +109,11 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="send what failed again, up to N times, and write one file with the answer to each request, once, "
         "in their order; needs --requests FILE and --to FILE",
     )
-    add_join_option(parser)
+    add_fields_option(parser)
     parser.add_argument(
         "--project",
         metavar="DIR",
+        type=directory_value,
         help="with --retry: where what is sent is kept (default: the file's name and .streamer)",
     )
     parser.add_argument(
@@ -108,7 +123,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="count no tokens: twice as fast on a fast line, as only the beginning of each record is looked at",
     )
     parser.add_argument("--json", action="store_true", help="a line of JSON on stdout for each batch and for the run")
-    parser.add_argument("--report", metavar="FILE", help="write the whole report there, as JSON")
+    parser.add_argument("--report", metavar="FILE", type=path_value, help="write the whole report there, as JSON")
     add_prices_option(parser)
     add_client_options(parser)
     parser.set_defaults(handler=handler, when_interrupted="run the same command again to go on")
@@ -123,6 +138,10 @@ def handler(args: argparse.Namespace) -> int:
     if args.json and "-" in targets:
         raise ConfigurationError("--to - and --json both write to stdout; send the records to a file, or drop --json")
     for word in args.ids:
+        if Path(word).suffix and not Path(word).exists():  # which no id has
+            raise ConfigurationError(
+                f"there is no file {word}, nor can a batch be called so; `streamer list` shows ids"
+            )
         if not word.startswith("msgbatch_") and Path(word).is_file():
             raise ConfigurationError(
                 f"{word} is a file, not a batch: for the ids in it say --ids-from {word}; a file of requests is made "
@@ -142,8 +161,10 @@ def handler(args: argparse.Namespace) -> int:
     ids = list(dict.fromkeys(ids))
     if args.retry is not None:
         return handle_run(args, ids)
-    if args.project or args.join:
-        raise ConfigurationError("--project and --join are for one file of all answers: say --retry N, e.g. --retry 0")
+    if args.project or args.fields:
+        raise ConfigurationError(
+            "--project and --fields are for one file of all answers: say --retry N, e.g. --retry 0"
+        )
     return run_async(_run(args, ids, targets))
 
 
@@ -175,7 +196,7 @@ async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> 
                     RunOptions(
                         everything=args.all,
                         follow=args.follow,
-                        only=args.only,
+                        only=None if args.only is None else frozenset(args.only),
                         concurrency=args.concurrency,
                         poll_interval=args.poll_interval,
                         usage=args.usage,
@@ -233,10 +254,10 @@ def rejects_beside(target: str) -> str:
     return target.removesuffix(".jsonl") + ".rejects.jsonl"
 
 
-def _types(text: str) -> frozenset[str]:
+def _types(text: str) -> list[str]:
     from streamer.api.types import RESULT_TYPES
 
-    types = frozenset(part.strip() for part in text.split(","))
-    if unknown := types.difference(RESULT_TYPES):
+    types = names(text)
+    if unknown := set(types).difference(RESULT_TYPES):
         raise argparse.ArgumentTypeError(f"{min(unknown)!r} is no type of record; they are {', '.join(RESULT_TYPES)}")
     return types

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from dataclasses import fields
 from typing import Any
 
 from streamer.cli.exits import Exit, Interrupted
-from streamer.cli.loop import run_async
 from streamer.cli.options import Subparsers, add_command
 from streamer.cli.stdio import say
 from streamer.emulator.settings import Settings
@@ -64,6 +62,8 @@ def add_switches(parser: argparse.ArgumentParser) -> None:
 
 def handler(args: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM, which is how it is meant to end."""
+    from streamer.cli.loop import run_async
+
     values = {switch.name: getattr(args, switch.name) for switch in fields(Settings)}
     try:
         settings = Settings(**values | {"key": tuple(args.key), "fault": tuple(args.fault)})
@@ -80,6 +80,8 @@ def handler(args: argparse.Namespace) -> int:
 
 
 async def _serve(settings: Settings, *, as_json: bool, bound: bool) -> int:
+    import asyncio
+
     from streamer.emulator.server import serving
     from streamer.serverprocess import ready, watch_stdin
 

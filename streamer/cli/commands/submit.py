@@ -16,6 +16,7 @@ from streamer.cli.options import (
     count,
     make_client,
 )
+from streamer.cli.paths import path_value
 from streamer.cli.requestfiles import request_files, say_problem
 from streamer.cli.show.formatting import plural
 from streamer.cli.stdio import say
@@ -50,7 +51,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
     about = "create batches from request files"
     parser = add_command(subparsers, "submit", about, description=DESCRIPTION, examples=EXAMPLES)
-    parser.add_argument("files", metavar="FILE", nargs="+", help="the requests; - is stdin")
+    parser.add_argument("files", metavar="FILE", type=path_value, nargs="+", help="the requests; - is stdin")
     add_submission_options(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="check, count and estimate only; sends nothing and needs no key"
