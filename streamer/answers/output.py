@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from streamer.disk.wholefile import BUFFER, WholeFile, part_of
+from streamer.disk.directory import part_of
+from streamer.disk.wholefile import BUFFER, WholeFile
 from streamer.errors import ConfigurationError
 from streamer.sinks.stdout import Pipe
 

@@ -44,3 +44,12 @@ def cannot_write(path: Path, error: OSError, kept: str) -> StorageError:
     return StorageError(
         f"{path} could not be written: {error.strerror} ({code}); {room}; put that right and run the same again: {kept}"
     )
+
+
+def lost_its_name(path: Path) -> StorageError:
+    """What to tell when a name leads to another file than the one that was written."""
+    return StorageError(
+        f"{path} is no longer the file that was written here: it, or a directory above it, was moved, replaced or "
+        f"removed meanwhile, so nothing was made final; see what else works in {path.parent} (an editor, a program "
+        f"that synchronises) and run the same again"
+    )

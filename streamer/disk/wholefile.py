@@ -5,28 +5,32 @@ Unlike the file of a batch it is not continued: what it holds can be made again 
 
 from __future__ import annotations
 
-import fcntl
 import os
-from contextlib import suppress
-from io import FileIO
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 from streamer.disk.directories import make_directories
+from streamer.disk.directory import Directory, part_of
 from streamer.disk.failures import cannot_use, cannot_write
+from streamer.disk.growingfile import GrowingFile, open_alone
 from streamer.errors import ConfigurationError, InUseError, StorageError
 
 BUFFER = 1024 * 1024  # bytes gathered before the system is asked to take them
-_KEPT = "all it is made from is kept"
+KEPT = "all it is made from is kept"
 
 
-def part_of(path: str | Path) -> Path:
-    """What the file is called while it is written.
+def check_target(path: Path) -> None:
+    """See that a file may be made at `path`, or may take the place of what is there.
 
-    >>> str(part_of("answers.jsonl"))
-    'answers.jsonl.part'
+    Raises:
+        ConfigurationError: a directory, a pipe or a device is there.
     """
-    return Path(f"{path}.part")
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a directory; name a file in it")
+    if path.exists() and not path.is_file():
+        raise ConfigurationError(f"{path} is a pipe or a device, and a file would take its place; name a file")
 
 
 class WholeFile:
@@ -35,31 +39,37 @@ class WholeFile:
     Opening it begins it, and shows early whether it can be written at all. A file of that name from before stays until
     `publish` puts this one in its place.
 
+    Args:
+        path: the file.
+        kept: what remains where the disk does not take it, for the error.
+
     Raises:
         ConfigurationError: it is a directory or a device.
         InUseError: another process writes it.
-        StorageError: the system does not let it be made.
+        StorageError: the system does not let it be made, or something is in the way.
     """
 
-    def __init__(self, path: Path) -> None:
-        if path.is_dir():
-            raise ConfigurationError(f"{path} is a directory; name a file in it")
-        if path.exists() and not path.is_file():
-            raise ConfigurationError(f"{path} is a pipe or a device, and a file would take its place; name a file")
+    def __init__(self, path: Path, *, kept: str = KEPT) -> None:
+        check_target(path)
         self.path = path
         self._part = part_of(path)
-        try:
-            make_directories(path.parent)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            self._file: FileIO | None = FileIO(os.open(self._part, flags, 0o600), "w")
-        except OSError as error:
-            raise cannot_use(self._part, error) from error
+        self._kept = kept
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
+        self._directory: Directory | None = None
+        self._file: GrowingFile | None = None
         try:
-            self._take()
+            make_directories(path.parent)
+            self._directory = Directory(path.parent)
+            self._file = open_alone(self._directory, self._part.name)
+            if self._file is None:
+                raise InUseError(f"{path} was written by another process just now; let it finish or name another file")
+            self._file.cut(0)  # what a killed run has left
+        except OSError as error:
+            self._let_go()
+            raise cannot_use(self._part, error) from error
         except BaseException:
-            self._file.close()
+            self._let_go()
             raise
 
     def __enter__(self) -> Self:
@@ -88,15 +98,9 @@ class WholeFile:
         Raises:
             StorageError: the disk does not take it.
         """
-        file = self._opened()
-        rest = memoryview(b"".join(self._waiting))
-        self._waiting.clear()
-        self._waiting_bytes = 0
-        try:
-            while rest:  # the system may take less than it is given
-                rest = rest[file.write(rest) :]
-        except OSError as error:
-            raise cannot_write(self._part, error, _KEPT) from error
+        with self._writing() as (file, _):
+            pieces, self._waiting, self._waiting_bytes = [b"".join(self._waiting)], [], 0
+            file.append(pieces)
 
     def sync(self) -> None:
         """Make durable what was written, under the preliminary name that it has.
@@ -105,56 +109,55 @@ class WholeFile:
             StorageError: the disk does not take it.
         """
         self.flush()
-        try:
-            os.fsync(self._opened().fileno())
-        except OSError as error:
-            raise cannot_write(self._part, error, _KEPT) from error
+        with self._writing() as (file, _):
+            os.fsync(file.fileno())
+
+    def read_back(self) -> Iterator[bytes]:
+        """The lines written so far.
+
+        Raises:
+            StorageError: the disk does not take or give them.
+        """
+        self.flush()
+        with self._writing() as (file, _), os.fdopen(os.dup(file.fileno()), "rb", buffering=BUFFER) as lines:
+            lines.seek(0)
+            yield from lines
 
     def publish(self) -> None:
         """Make it durable and give it its name; then it is closed.
 
         Raises:
-            StorageError: the disk does not take it.
+            StorageError: the disk does not take it, or its name leads to another file by now.
         """
-        self.sync()
-        file = self._opened()
-        try:
-            self._part.rename(self.path)
-            directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
-        except OSError as error:
-            raise cannot_write(self._part, error, _KEPT) from error
-        finally:
-            file.close()
-            self._file = None
+        self.flush()
+        with self._writing() as (file, directory):
+            directory.make_final(file.fileno(), self.path, replace=True)
+        self._let_go()
 
     def close(self) -> None:
         """Forget what was written, unless it is published."""
-        if self._file is not None:
-            with suppress(FileNotFoundError):
-                self._part.unlink()
-            self._file.close()
-            self._file = None
-
-    def _take(self) -> None:
-        """Be the only one who writes it, from its beginning."""
-        file = self._opened()
         try:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(os.fstat(file.fileno()), self._part.lstat()):
-                raise BlockingIOError  # it was published or removed between the two steps
-            file.truncate(0)  # what a killed run has left
-        except (BlockingIOError, FileNotFoundError) as error:
-            raise InUseError(
-                f"{self._part} is being written by another process; let it finish or name another file"
-            ) from error
-        except OSError as error:
-            raise cannot_use(self._part, error) from error
+            if self._file is not None and self._directory is not None:
+                self._directory.remove(self._part.name, self._file.fileno())
+        finally:
+            self._let_go()
 
-    def _opened(self) -> FileIO:
-        if self._file is None:
+    @contextmanager
+    def _writing(self) -> Iterator[tuple[GrowingFile, Directory]]:
+        """The file and its directory; what the disk refuses becomes a sentence."""
+        if self._file is None or self._directory is None:
             raise StorageError(f"{self.path} takes nothing more: it is closed")
-        return self._file
+        try:
+            yield self._file, self._directory
+        except OSError as error:
+            raise cannot_write(self._part, error, self._kept) from error
+
+    def _let_go(self) -> None:
+        file, self._file = self._file, None
+        directory, self._directory = self._directory, None
+        try:
+            if file is not None:
+                file.close()
+        finally:
+            if directory is not None:
+                directory.close()

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event
 
+from streamer.disk.directories import make_directories
 from streamer.disk.failures import cannot_write
 from streamer.disk.wholefile import WholeFile
 from streamer.errors import ConfigurationError, StreamerError
@@ -76,7 +77,8 @@ def prepare(
             )
     try:
         with ExitStack() as stack:
-            _make_directory(spool.parent, stack)
+            for directory in make_directories(spool.parent):
+                stack.callback(_remove_if_empty, directory)
             preparation = _Preparation(
                 spool,
                 stack,
@@ -223,17 +225,6 @@ def _bytes_in_all(files: Sequence[RequestFile]) -> int:
     if len(paths) == len(files) and all(path.is_file() for path in paths):
         return sum(path.stat().st_size for path in paths)
     return 0
-
-
-def _make_directory(directory: Path, stack: ExitStack) -> None:
-    """Make a directory for this user alone; in the end those are removed again that nothing came to lie in."""
-    missing = []
-    while not directory.exists():
-        missing.append(directory)
-        directory = directory.parent
-    for directory in reversed(missing):
-        directory.mkdir(mode=0o700)
-        stack.callback(_remove_if_empty, directory)
 
 
 def _remove_if_empty(directory: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from streamer.disk.wholefile import WholeFile, part_of
+from streamer.disk.wholefile import WholeFile
 from streamer.requests.advice import Advice
 from streamer.requests.estimate import Estimate
 from streamer.requests.slices import Slice
@@ -83,9 +83,3 @@ class NewSpool(WholeFile):
         """Write the next line, its newline included."""
         self._sha.update(data)
         super().write(data)
-
-    def read_back(self) -> Iterator[bytes]:
-        """The lines so far."""
-        self.flush()
-        with part_of(self.path).open("rb", buffering=_BUFFER) as file:
-            yield from file

@@ -8,16 +8,15 @@ download only: a download that begins again begins it again.
 from __future__ import annotations
 
 import base64
-import os
-import stat
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from streamer.disk.directories import make_directories
+from streamer.disk.directory import Directory
 from streamer.disk.failures import cannot_use, cannot_write
-from streamer.errors import StorageError
+from streamer.disk.growingfile import GrowingFile, open_alone
+from streamer.errors import InUseError
 from streamer.results.block import Reject
 from streamer.sinks.template import PathTemplate
 from streamer.threads import Threads
@@ -36,7 +35,7 @@ class RejectFile:
     def __init__(self, template: str | None, batch_id: str) -> None:
         self.path: Path | None = None if template is None else PathTemplate(template).path(batch_id)
         self._batch_id = batch_id
-        self._file: BinaryIO | None = None
+        self._file: GrowingFile | None = None
         self._threads = Threads("streamer-rejects", 1)
 
     async def begin_pass(self) -> None:
@@ -87,32 +86,33 @@ class RejectFile:
         except OSError as error:
             raise cannot_use(self.path, error) from error
         try:
-            self._file.write(msgspec.json.encode(told)[:-1] + b',"raw_base64":"')
+            before = msgspec.json.encode(told)[:-1] + b',"raw_base64":"'
             for start in range(0, len(reject.raw), PIECE):  # a reject may be as long as the longest record
-                self._file.write(base64.b64encode(reject.raw[start : start + PIECE]))
-            self._file.write(b'"}\n')
-            self._file.flush()
+                self._file.append([before, base64.b64encode(reject.raw[start : start + PIECE])])
+                before = b""
+            self._file.append([before, b'"}\n'])
         except OSError as error:
             raise cannot_write(self.path, error, "the rejects before this one are kept") from error
 
 
-def _begin(path: Path) -> BinaryIO:
-    """Open the file, empty, and only if it can be nobody else's: it is no link, no pipe, and has no second name.
+def _begin(path: Path) -> GrowingFile:
+    """Open the file, empty.
 
     Raises:
-        StorageError: it could be.
+        InUseError: another process writes it.
+        StorageError: it could be somebody else's, or no file.
     """
     make_directories(path.parent)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    directory = Directory(path.parent)
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
-            raise StorageError(
-                f"{path} is not this user's plain file alone (another kind or owner, or a second name for the same "
-                f"file); remove it or choose another place for rejects"
-            )
-        os.ftruncate(descriptor, 0)
+        file = open_alone(directory, path.name)
+    finally:
+        directory.close()
+    if file is None:
+        raise InUseError(f"{path} was removed by another process just now; run the same again")
+    try:
+        file.cut(0)
     except BaseException:
-        os.close(descriptor)
+        file.close()
         raise
-    return os.fdopen(descriptor, "wb")
+    return file

@@ -17,8 +17,22 @@ def test_a_report_that_cannot_be_written_in_the_end_says_so(tmp_path: Path) -> N
     folder.mkdir()
     report = ReportFile(str(folder / "report.json"), Prices.load())
     folder.rmdir()
-    with pytest.raises(StorageError, match="No such file or directory"):
+    folder.write_text("")
+    with pytest.raises(StorageError, match="is a file where a directory should be"):
         report.write(RunReport())
+    folder.unlink()
+    (folder / "report.json").mkdir(parents=True)
+    with pytest.raises(StorageError, match="is a directory"):
+        report.write(RunReport())
+
+
+def test_a_report_whose_folder_is_gone_is_written_all_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    report = ReportFile(str(folder / "report.json"), Prices.load())
+    folder.rmdir()
+    report.write(RunReport())
+    assert [path.name for path in folder.iterdir()] == ["report.json"]
 
 
 def test_a_report_takes_the_place_of_an_older_one(tmp_path: Path) -> None:

@@ -50,7 +50,9 @@ SYSCALLS = {
     "74": "fsync",
     "76": "cut",
     "77": "cut",
-    "264": "rename",
+    "87": "unlink",
+    "263": "unlink",
+    "265": "link",
 }
 
 

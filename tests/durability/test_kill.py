@@ -90,11 +90,13 @@ def _environment(folder: Path, truth: Truth) -> dict[str, str]:
 
 
 POINTS = [
-    "torn streamer.sinks.partfile.GrowingFile 1",
+    "torn streamer.disk.growingfile.GrowingFile 1",
     "before os.fsync 1",
-    "before os.rename 2",
-    "after os.rename 2",
-    "before os.fsync 4",  # of the directory, after a rename
+    "before os.link 2",
+    "after os.link 2",  # it has both names
+    "before os.fsync 4",  # of the directory, after a link
+    "before os.unlink 2",
+    "after os.unlink 2",
     "before os.open 5",
 ]
 

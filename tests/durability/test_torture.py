@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from streamer.disk import directory, growingfile
 from streamer.report import Outcome
 from streamer.results.record import Record
 from streamer.runs.run import run
@@ -25,7 +26,7 @@ from streamer.sinks.file import FileSink
 from tests.durability.harness import Ran, Truth, client_of, through, workspace
 from tests.leftovers import nothing_left
 
-CALLS = ("open", "close", "fsync", "rename", "ftruncate", "stat", "fstat", "pread", "unlink", "writev")
+CALLS = ("open", "close", "fsync", "link", "ftruncate", "stat", "lstat", "fstat", "pread", "unlink", "writev")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def _keeping(got: list[str]) -> Callable[[Record], None]:
 
 
 class Shim:
-    """The module `os` as `partfile` sees it, counting calls and failing some of them."""
+    """The module `os` as what writes files sees it, counting calls and failing some of them."""
 
     def __init__(self, fails: Callable[[int], bool]) -> None:
         self.calls: list[str] = []
@@ -99,15 +100,16 @@ def failing(monkeypatch: pytest.MonkeyPatch, fails: Callable[[int], bool]) -> It
     """Have the calls for files fail of which `fails` says so, by their number."""
     shim = Shim(fails)
 
-    class File(partfile.GrowingFile):
+    class File(growingfile.GrowingFile):
         def close(self) -> None:
             if not self.closed:
                 super().close()
                 shim.count("close file")
 
     with monkeypatch.context() as patch:
-        patch.setattr(partfile, "os", shim)
-        patch.setattr(partfile, "GrowingFile", File)
+        for module in (directory, growingfile, partfile):
+            patch.setattr(module, "os", shim)
+        patch.setattr(growingfile, "GrowingFile", File)
         yield shim
 
 
@@ -151,5 +153,5 @@ async def test_a_file_gets_its_name_after_it_is_durable_and_the_name_is_made_dur
     """What a power cut leaves is decided by the order of these calls."""
     with failing(monkeypatch, lambda n: False) as shim:
         (await through(small, tmp_path)).assert_exact()
-    order = [name for name in shim.calls if name in ("writev", "fsync", "rename")]
-    assert order == ["writev", "fsync", "rename", "fsync"]
+    order = [name for name in shim.calls if name in ("writev", "fsync", "link", "unlink")]
+    assert order == ["writev", "fsync", "link", "fsync", "unlink"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from streamer.api.types import Batch
-from streamer.errors import StorageError
+from streamer.errors import SinkError, StorageError
 from streamer.results.block import Block, read_lines
 from streamer.results.framing import Lines
 from streamer.sinks.callback import CallbackSink
@@ -70,7 +70,7 @@ async def test_a_block_that_the_sink_did_not_take_is_not_acknowledged(path: Path
 
     broken = CheckpointedSink(CallbackSink(refuse), path, name="n")
     writer = await broken.open(BATCH)
-    with pytest.raises(StorageError, match="not now"):
+    with pytest.raises(SinkError, match="not now"):
         await writer.write(block("a"))
     await writer.close()
     await broken.close()
@@ -108,7 +108,7 @@ async def test_sinks_of_different_names_share_a_journal_and_nothing_else(path: P
 async def test_a_sink_that_knows_what_it_holds_takes_no_checkpoint(path: Path, tmp_path: Path) -> None:
     (tmp_path / "msgbatch_1.jsonl.part").write_bytes(block("a").data)
     one = CheckpointedSink(FileSink(tmp_path / "{batch_id}.jsonl"), path, name="n")
-    with pytest.raises(StorageError, match="takes no checkpoint"):
+    with pytest.raises(SinkError, match="takes no checkpoint"):
         await one.open(BATCH)
     await one.close()
 

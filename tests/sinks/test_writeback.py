@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer.disk import growingfile
+from streamer.disk.growingfile import left
 from streamer.errors import StorageError
 from streamer.results.block import Block
-from streamer.sinks import partfile
 from streamer.sinks.conformance import deliver, make_batch, make_block, make_record, make_records, no_leftovers
 from streamer.sinks.file import FileSink, FileWriter
-from streamer.sinks.partfile import PartFile, left
+from streamer.sinks.partfile import PartFile
 from streamer.sinks.writeback import TOGETHER, Waiting
 
 NAMES = ("a", "b", "c", "d", "e")
@@ -72,7 +73,7 @@ class Shim:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate = Gate()
-    monkeypatch.setattr(partfile, "os", Shim(gate.writev))
+    monkeypatch.setattr(growingfile, "os", Shim(gate.writev))
     yield gate
     gate.opened.set()
 
@@ -131,14 +132,14 @@ async def test_writes_that_the_system_cuts_short_go_on(tmp_path: Path, monkeypat
         whole = b"".join(pieces)
         return os.write(descriptor, whole[: len(whole) // 2 + 1])
 
-    monkeypatch.setattr(partfile, "os", Shim(writev))
+    monkeypatch.setattr(growingfile, "os", Shim(writev))
     records = make_records("a", 3000)
     async with writing(tmp_path) as [writer, *_]:
         for raw in records.values():
             await writer.write(make_block("a", [raw]))
         await writer.commit()
     assert (tmp_path / "a.jsonl").read_bytes() == b"".join(raw + b"\n" for raw in records.values())
-    assert max(calls) == partfile.MOST_PIECES < 3000
+    assert max(calls) == growingfile.MOST_PIECES < 3000
 
 
 async def test_nothing_is_written_before_enough_waits_and_then_everything(tmp_path: Path) -> None:
@@ -300,7 +301,7 @@ async def test_what_goes_wrong_beside_the_files_is_told_to_all_of_them(
         sink = FileSink(tmp_path / "{batch_id}.jsonl")
         writers = [await sink.open(make_batch(name)) for name in NAMES[:2]]
         with monkeypatch.context() as patch:
-            patch.setattr(partfile, "os", Shim(writev))
+            patch.setattr(growingfile, "os", Shim(writev))
             for writer, block in zip(writers, blocks, strict=True):
                 await writer.write(block)
             with pytest.raises(MemoryError):

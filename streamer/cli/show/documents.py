@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +12,7 @@ import msgspec
 
 from streamer.cli.show.formatting import json_line
 from streamer.cli.stdio import forget_stdout
+from streamer.disk.wholefile import WholeFile, check_target
 from streamer.errors import ConfigurationError, StorageError
 from streamer.pricing import Cost, Prices
 from streamer.report import BatchReport, Outcome, ProcessReport, RunReport
@@ -104,10 +104,7 @@ class ReportFile:
     def __init__(self, path: str, prices: Prices) -> None:
         self._path = Path(path)
         self._prices = prices
-        if self._path.is_dir():
-            raise ConfigurationError(f"--report {path} is a directory; name a file in it")
-        if self._path.exists() and not self._path.is_file():
-            raise ConfigurationError(f"--report {path} is a pipe or a device, and a file would take its place")
+        check_target(self._path)
         if not self._path.parent.is_dir() or not os.access(self._path.parent, os.W_OK):
             raise ConfigurationError(
                 f"--report {path} cannot be written: {self._path.parent} is no directory to write in"
@@ -125,16 +122,8 @@ class ReportFile:
             document = _document(report, self._prices)
         text = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
         try:
-            # mkstemp makes it 0600: results and reports tell of personal data.
-            descriptor, name = tempfile.mkstemp(prefix=self._path.name, suffix=".part", dir=self._path.parent)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).replace(self._path)
-            except BaseException:
-                Path(name).unlink()
-                raise
-        except OSError as error:
-            raise StorageError(f"the report could not be written to {self._path}: {error.strerror}") from error
+            with WholeFile(self._path, kept="what the report would tell of is kept") as file:
+                file.write(text)
+                file.publish()
+        except ConfigurationError as error:  # what was in order when the run began
+            raise StorageError(f"the report could not be written: {error}") from error
