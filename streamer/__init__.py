@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     from streamer.sinks.queue import QueueSink as QueueSink
     from streamer.sinks.stdout import StdoutSink as StdoutSink
     from streamer.sinks.targets import sink_for as sink_for
-    from streamer.submission.settling import Unsettled as Unsettled
+    from streamer.submission.recovery import Unsettled as Unsettled
     from streamer.watching.roster import Ended as Ended
     from streamer.watching.roster import Lost as Lost
 
@@ -168,7 +168,7 @@ _HOMES = {
     "streamer.sinks.queue": ("QueueSink",),
     "streamer.sinks.stdout": ("StdoutSink",),
     "streamer.sinks.targets": ("sink_for",),
-    "streamer.submission.settling": ("Unsettled",),
+    "streamer.submission.recovery": ("Unsettled",),
     "streamer.watching.roster": (
         "Ended",
         "Lost",

@@ -103,6 +103,16 @@ class Client:
         return f"<Client of {self._exchange.base.url}, {self.retries} retries>"
 
     @property
+    def address(self) -> str:
+        """The base URL, where the API is spoken to."""
+        return self._exchange.base.url
+
+    @property
+    def key_mark(self) -> str:
+        """What tells the key from others without saying anything about it."""
+        return self._exchange.credentials.mark()
+
+    @property
     def requests(self) -> int:
         """How many requests were sent so far, redirects and retries included."""
         return self._exchange.requests

@@ -6,6 +6,7 @@ header value prints as `****` too, because frames of the HTTP library hold it an
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import NoReturn
 
@@ -60,6 +61,10 @@ class Secret:
     def without(self, body: bytes) -> bytes:
         """`body` with the secret masked, where it stands whole and is too long to be there by chance."""
         return body.replace(self._text.encode(), MASK.encode()) if len(self._text) >= UNLIKELY else body
+
+    def mark(self) -> str:
+        """64 bits of a hash of the text: it tells keys apart and nothing about them, as a key is long and random."""
+        return hashlib.sha256(b"streamer key mark " + self._text.encode()).hexdigest()[:16]
 
     def problem(self) -> str:
         """Why the text cannot be a key, without showing any of it; empty when it can."""
@@ -124,6 +129,10 @@ class Credentials:
         if self._bearer:
             return {"authorization": self._secret.header("Bearer ")}
         return {"x-api-key": self._secret.header()}
+
+    def mark(self) -> str:
+        """What tells this key from others without saying anything about it; empty when there is none."""
+        return "" if self._secret is None else self._secret.mark()
 
     def scrub(self, text: str) -> str:
         """`text` without the key."""

@@ -6,7 +6,7 @@ import asyncio
 import sys
 
 from streamer.cli.stdio import say
-from streamer.submission.settling import RESEND, STOP, OnUnknown, Unsettled
+from streamer.submission.recovery import RESEND, STOP, OnUnknown, Unsettled
 
 
 def whoever_is_there() -> OnUnknown:

@@ -104,7 +104,7 @@ class SqliteFile(ABC):
             if application != self.application:
                 raise self._damaged("it is an SQLite file of something else")
             if version != self.version:
-                raise self._damaged(f"it is of version {version}, and this streamer writes version {self.version}")
+                self._upgrade(connection, version)
             found = connection.execute("PRAGMA quick_check(1)").fetchall()
             if found != [("ok",)]:
                 raise self._damaged(" ".join(str(found[0][0]).split()))
@@ -113,6 +113,10 @@ class SqliteFile(ABC):
             connection.close()
             raise
         return connection
+
+    def _upgrade(self, connection: sqlite3.Connection, version: int) -> None:
+        """Bring a file of another version to this one, all at once; here there is no way to."""
+        raise self._damaged(f"it is of version {version}, and this streamer writes version {self.version}")
 
     def _make(self) -> None:
         """Make a new file under another name first: the name itself is never an unfinished file."""

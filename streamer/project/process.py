@@ -81,7 +81,7 @@ async def process(
     clock = clock or SystemClock()
     to = str(to)
     refuse_input(to, [*files, options.template])
-    project = Project(project_of(files, options.project), options)
+    project = Project(project_of(files, options.project), options, clock)
     if to != STDOUT:
         project.refuse_target(to)
     report = ProcessReport(to=to, project=str(project.directory))

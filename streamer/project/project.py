@@ -17,6 +17,7 @@ from threading import Event
 from streamer.answers.asked import Asked, asked_in_spool
 from streamer.answers.index import Index
 from streamer.answers.resubmission import Resubmission, write_retry
+from streamer.clock import Clock, SystemClock
 from streamer.errors import ConfigurationError, StreamerError
 from streamer.progress import Progress
 from streamer.project.options import SubmitOptions
@@ -68,10 +69,12 @@ class Project:
     Args:
         directory: the project's; made when it is not there.
         options: how its requests become batches.
+        clock: where time comes from.
     """
 
-    def __init__(self, directory: Path, options: SubmitOptions | None = None) -> None:
+    def __init__(self, directory: Path, options: SubmitOptions | None = None, clock: Clock | None = None) -> None:
         self.directory = directory
+        self._clock = clock or SystemClock()
         self._options = options or SubmitOptions()
         self.ledger = Ledger(directory)
         self.results = str(directory).replace("{", "{{").replace("}", "}}") + f"/{RESULTS}/{{batch_id}}.jsonl"
@@ -122,6 +125,7 @@ class Project:
         if self._options.warm_cache and slices:
             _, first_line = next(read_spool(spool.path))
             slices = first_alone(slices, len(first_line) + 1)
+        self.ledger.begin(self._clock.now().timestamp())
         self.ledger.plan(1, REQUESTS, spool.digest, slices)
         if batch_ids:
             self._adopt(batch_ids)

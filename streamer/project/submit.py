@@ -67,7 +67,7 @@ async def submit(
     async with AsyncExitStack() as stack:
         threads = Threads("streamer-submit", 1)
         stack.callback(threads.close)
-        project = Project(project_of(files, options.project), options)
+        project = Project(project_of(files, options.project), options, clock)
         stack.callback(project.close)
         stop = Event()
         with Progress(Work.CHECKING) as progress:
@@ -82,7 +82,7 @@ async def submit(
             client,
             project.ledger,
             options,
-            attempt=1,
+            retries=False,
             working=observer.working,
             clock=clock,
             random=random,

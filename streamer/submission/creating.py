@@ -1,16 +1,18 @@
 """The creates of a submission, one after the other, each exactly once.
 
-intent written ─► create ─┬─ answered ──────────────► id written
-├─ refused ───────────────► intent withdrawn; wait for room, or stop
-└─ unknown, or killed ────► search: the one ─► id written
-none ────► sent again
-several ─► somebody decides
+    planned ──► intent written ──► create ─┬─ answered ────────────► id written
+                     ▲                     ├─ refused by the API ──► intent withdrawn; wait for room, or stop
+                     │                     └─ unknown, or killed ──► look for its batch ─┬─ the one ──► id written
+                     │                                                                   ├─ several ──► somebody decides
+                     └────────────────── first window kept ──────────────────────────────┴─ none
+
+What an earlier run planned is looked for, too, before it is created: the ledger may be an older copy of itself.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from random import Random
@@ -30,11 +32,13 @@ from streamer.errors import (
     SubmissionError,
 )
 from streamer.progress import Progress, Work
+from streamer.submission.candidates import can_be, earliest, since_begin, there_before
 from streamer.submission.ledger import Ledger, Planned, State
 from streamer.submission.options import CreateOptions
-from streamer.submission.refusal import QUEUE_PATIENCE, TOLD_EVERY, passes, pause, remedy
-from streamer.submission.settlement import there_before
-from streamer.submission.settling import OnUnknown, settle
+from streamer.submission.queuewait import QueueWait
+from streamer.submission.recovery import Found, Recovery
+from streamer.submission.refusal import passes, remedy
+from streamer.submission.sameworkspace import SEEN, check_workspace
 from streamer.submission.spoolbody import SpoolBody
 from streamer.threads import Threads
 from streamer.watching.watch import watch
@@ -44,6 +48,7 @@ T = TypeVar("T")
 log = logging.getLogger("streamer.submission")
 
 NEWEST = 100  # batches that are looked at before a create
+NOT_OURS = "not ours"  # what the ledger keeps: batches that might be taken for ours and are not
 MOST_UNKNOWN = 5  # creates of one batch of which no batch came and no answer either, before it is given up
 
 
@@ -52,7 +57,7 @@ async def create_batches(
     ledger: Ledger,
     options: CreateOptions | None = None,
     *,
-    attempt: int | None = None,
+    retries: bool = True,
     working: Callable[[Progress], None] = lambda progress: None,
     clock: Clock | None = None,
     random: Random | None = None,
@@ -66,29 +71,30 @@ async def create_batches(
         client: sends the creates.
         ledger: what is planned; for one `create_batches` at a time.
         options: how.
-        attempt: create the batches of this one only.
+        retries: create those batches, too, whose requests were sent before.
         working: is told of each body that is sent, as it begins.
         clock: where time comes from.
         random: where jitter comes from.
 
     Raises:
         SubmissionError: a batch was refused, or it cannot be told whether one was created; those before it are there.
-        ConfigurationError: `on_unknown` names a batch that it cannot be.
+        ConfigurationError: `on_unknown` names a batch that it cannot be, or the project was begun at another API or in
+            another workspace.
         AuthenticationError: the key is refused.
     """
-    options = options or CreateOptions()
+    options, clock = options or CreateOptions(), clock or SystemClock()
     threads = Threads("streamer-ledger", 1)
     creator = _Creator(
         client,
         ledger,
         threads,
-        on_unknown=options.on_unknown,
+        Recovery(client, ledger.directory, on_unknown=options.on_unknown, clock=clock, threads=threads),
         working=working,
-        clock=clock or SystemClock(),
+        clock=clock,
         random=random or Random(),  # noqa: S311 - jitter, no secret
     )
     try:
-        wanted = await creator.begin(attempt)
+        wanted = await creator.begin(retries)
         for one in wanted:
             if one.state is State.CREATED:
                 yield one
@@ -115,8 +121,8 @@ class _Creator:
         client: Client,
         ledger: Ledger,
         threads: Threads,
+        recovery: Recovery,
         *,
-        on_unknown: OnUnknown,
         working: Callable[[Progress], None],
         clock: Clock,
         random: Random,
@@ -124,21 +130,28 @@ class _Creator:
         self._client = client
         self._ledger = ledger
         self._threads = threads
-        self._on_unknown = on_unknown
+        self._recovery = recovery
         self._working = working
         self._clock = clock
         self._random = random
-        self._known: set[str] = set()  # ids in the ledger
+        self._known: set[str] = set()  # ids in the ledger, of ours and of what is not ours
+        self._resumed_since: float | None = None  # when an earlier run began what this one goes on with
+        self._listed: Sequence[Batch] | None = None  # since then, once they were looked for
         self._done = self._total = 0  # batches of those that are wanted
+        self._seen = False  # whether a batch of the workspace is noted
         self._lists = True  # until a gateway passes no list on
 
-    async def begin(self, attempt: int | None) -> list[Planned]:
-        """Read the ledger; the batches that are wanted."""
+    async def begin(self, retries: bool) -> list[Planned]:
+        """Read the ledger, and see that what is to be created belongs here; the batches that are wanted."""
         every = await self._threads.run(self._ledger.batches)
         self._known = {one.batch_id for one in every if one.batch_id is not None}
-        wanted = [one for one in every if attempt is None or one.attempt == attempt]
+        self._known.update(await self._threads.run(lambda: self._ledger.facts(NOT_OURS)))
+        wanted = [one for one in every if retries or not one.retry]
         self._total = len(wanted)
         self._done = sum(one.state is State.CREATED for one in wanted)
+        if self._done < self._total:
+            await self._answered(check_workspace(self._client, self._ledger, every, self._threads))
+            self._resumed_since = await self._threads.run(self._ledger.resumed_since)
         return wanted
 
     async def create(self, one: Planned) -> Planned:
@@ -147,20 +160,27 @@ class _Creator:
         body = SpoolBody(self._ledger.directory / one.spool, one.slice, progress)
         if one.state is State.INTENDED:
             log.warning("a create was interrupted; looking whether a batch came of it", extra={"action": "settle"})
-            if (batch_id := await self._settled(one)) is not None:
-                return await self._created(one, batch_id)
-        room = _Room(self._clock, self._random)
+            one, batch_id = await self._settled(one)
+        else:
+            batch_id = await self._made_before(one)
+        queue = QueueWait(self._clock, self._random)
+        unknown: OutcomeUnknownError | None = None
         for _ in range(MOST_UNKNOWN):
-            one = await self._intended(one)
+            if batch_id is not None:
+                return await self._created(one, batch_id)
+            one, turned_up = await self._intended(one)
+            if turned_up:
+                one, batch_id = await self._settled(one)
+                continue
             try:
-                batch = await self._sent(one, body, progress, room)
+                batch_id = (await self._sent(one, body, progress, queue)).id
             except OutcomeUnknownError as error:
                 unknown = error
                 log.warning("%s; looking whether a batch came of it", error, extra={"action": "settle"})
-                if (batch_id := await self._settled(one)) is not None:
-                    return await self._created(one, batch_id)
-            else:
-                return await self._created(one, batch.id)
+                one, batch_id = await self._settled(one)
+        if batch_id is not None:
+            return await self._created(one, batch_id)
+        unknown = unknown or OutcomeUnknownError(f"batch {one.number} was looked for and not found again and again")
         raise self._stopped(unknown) from unknown
 
     async def until_ended(self, warming: Planned) -> None:
@@ -170,7 +190,7 @@ class _Creator:
         async with aclosing(watch(self._client, ids, clock=self._clock, random=self._random)) as outcomes:
             await self._answered(anext(outcomes))
 
-    async def _sent(self, one: Planned, body: SpoolBody, progress: Progress, room: _Room) -> Batch:
+    async def _sent(self, one: Planned, body: SpoolBody, progress: Progress, queue: QueueWait) -> Batch:
         """The batch, once there is room for it.
 
         Raises:
@@ -188,17 +208,27 @@ class _Creator:
                 await self._threads.run(partial(self._ledger.withdraw, one.number))
                 if isinstance(error, (AuthenticationError, ConfigurationError)):
                     raise
-                if not passes(error) or not await room.wait(error):
+                if not passes(error) or not await queue.wait(error):
                     raise self._stopped(error) from error
-            one = await self._intended(one)
+            one, _ = await self._intended(one)
 
-    async def _intended(self, one: Planned) -> Planned:
+    async def _intended(self, one: Planned) -> tuple[Planned, bool]:
+        """The intent, written down; and whether what an earlier one of this batch made may have turned up by now."""
         at = self._clock.now().timestamp()
-        one = msgspec.structs.replace(one, state=State.INTENDED, intended_at=at)
         newest = await self._newest() if self._lists else None
+        if one.doubtful:
+            one = msgspec.structs.replace(one, state=State.INTENDED, intended_at=at)
+            turned_up = newest is not None and any(can_be(batch, one, self._known) for batch in newest.data)
+            if not turned_up:
+                await self._threads.run(partial(self._ledger.intend, one.number, at))
+            return one, turned_up
+        one = msgspec.structs.replace(one, state=State.INTENDED, intended_at=at, window_at=at)
         since, before = (None, []) if newest is None else there_before(newest, one)
         await self._threads.run(partial(self._ledger.intend, one.number, at, since, before))
-        return msgspec.structs.replace(one, since=since, before=tuple(before))
+        if newest is not None and newest.data and not self._seen:
+            self._seen = True  # one that must be there for every key of this workspace
+            await self._threads.run(partial(self._ledger.set_fact, SEEN, newest.data[0].id))
+        return msgspec.structs.replace(one, since=since, before=tuple(before)), False
 
     async def _newest(self) -> BatchPage | None:
         """The newest batches of the workspace; None where a gateway passes no list on."""
@@ -218,23 +248,39 @@ class _Creator:
         log.info("%s is created, batch %d of %d", batch_id, self._done, self._total, extra=extra)
         return msgspec.structs.replace(one, state=State.CREATED, batch_id=batch_id)
 
-    async def _settled(self, one: Planned) -> str | None:
-        """The batch that an intent made; None when it made none, and is withdrawn."""
-        spool = self._ledger.directory / one.spool
-        batch_id = await self._answered(
-            settle(
-                self._client,
-                one,
-                spool,
-                self._known,
-                on_unknown=self._on_unknown,
-                clock=self._clock,
-                threads=self._threads,
-            )
-        )
-        if batch_id is None:
-            await self._threads.run(partial(self._ledger.withdraw, one.number))
-        return batch_id
+    async def _settled(self, one: Planned) -> tuple[Planned, str | None]:
+        """The batch that an intent made; None when none was found, and it is sent again."""
+        batch_id = await self._looked_for(self._recovery.made_by(one, self._known))
+        if batch_id is None and not one.doubtful:
+            await self._threads.run(partial(self._ledger.doubt, one.number))
+            one = msgspec.structs.replace(one, doubtful=True)
+        return one, batch_id
+
+    async def _made_before(self, one: Planned) -> str | None:
+        """The batch that a planned one was made already, though this ledger does not know of it; None when it was not.
+
+        Only where an earlier run worked in the project: what is there may be an older copy of what that left.
+        """
+        if self._resumed_since is None:
+            return None
+        window = since_begin(one, self._resumed_since)
+        if self._listed is None:
+            listed = await self._answered(self._recovery.listed_since(earliest(window), self._known))
+            if listed is None:
+                log.warning(
+                    "the batches cannot be listed, so it is not known whether this project is an older copy of itself",
+                    extra={"action": "settle"},
+                )
+            self._listed = listed or []
+        return await self._looked_for(self._recovery.made_before(window, self._listed, self._known))
+
+    async def _looked_for(self, looking: Awaitable[Found]) -> str | None:
+        """The batch that was found; what is none of ours is never looked at again."""
+        found = await self._answered(looking)
+        if found.not_ours:
+            self._known.update(found.not_ours)
+            await self._threads.run(partial(self._ledger.add_facts, NOT_OURS, found.not_ours))
+        return found.batch_id
 
     async def _answered(self, question: Awaitable[T]) -> T:
         """An answer of the API; that there is none stops the submission."""
@@ -249,28 +295,3 @@ class _Creator:
 
     def _stopped(self, error: StreamerError) -> SubmissionError:
         return SubmissionError(f"{self._done:,} of {self._total:,} batches are created; {error}; {remedy(error)}")
-
-
-class _Room:
-    """The waiting while the workspace takes no more."""
-
-    def __init__(self, clock: Clock, random: Random) -> None:
-        self._clock = clock
-        self._random = random
-        self._refusals = 0
-        self._began = 0.0  # with the first refusal
-        self._told: float | None = None
-
-    async def wait(self, error: StreamerError) -> bool:
-        """Wait after a refusal; False when this has lasted too long."""
-        now = self._clock.monotonic()
-        self._refusals += 1
-        if self._refusals == 1:
-            self._began = now
-        if now - self._began > QUEUE_PATIENCE:
-            return False
-        if self._told is None or now - self._told >= TOLD_EVERY:
-            self._told = now
-            log.warning("no room for another batch yet, waiting: %s", error, extra={"action": "queue_full"})
-        await self._clock.sleep(pause(self._refusals, self._random))
-        return True

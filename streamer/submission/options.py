@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streamer.submission.settling import STOP, OnUnknown
+from streamer.submission.recovery import STOP, OnUnknown
 
 
 @dataclass(frozen=True, kw_only=True)

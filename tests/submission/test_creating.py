@@ -24,7 +24,7 @@ from streamer.progress import Progress, Work
 from streamer.submission.creating import create_batches
 from streamer.submission.ledger import Ledger, Planned, State
 from streamer.submission.options import CreateOptions
-from streamer.submission.settling import Unsettled
+from streamer.submission.recovery import Unsettled
 from tests.api.servers import Server, refusal, reply
 from tests.clock import FakeClock
 from tests.submission.local import LocalClock, LocalEmulator, local, tasks

@@ -22,7 +22,7 @@ PARAMS = {"model": "claude-opus-5-5", "max_tokens": 16, "messages": [{"role": "u
 BATCHES = 12
 NEVER = "before os.abort 1"
 # What lists lag behind by is not waited for here: the emulator's do not.
-PATIENT_NO_MORE = "import streamer.submission.search; streamer.submission.search.PAUSES = (0.0, 0.02)\n"
+PATIENT_NO_MORE = "import streamer.submission.recovery; streamer.submission.recovery.PAUSES = (0.0, 0.02)\n"
 
 LEDGER = "streamer.submission.ledger:Ledger"
 POINTS = [

@@ -4,14 +4,16 @@ The API has no idempotency key and a batch carries no name of ours, so the list 
 batch in it: when it was created, how many requests it has, and, only after it has ended, by its results, which ones.
 A batch can be the one when it
 
-- was created no earlier than the intent was written, and was not in the list then,
+- was created no earlier than the first intent was written, and was not in the list then: where no batch was found and
+  the create was sent again, what came of the first one may still turn up,
 - has as many requests as the slice,
 - is none that the ledger knows (creates go one after the other, so one intent at most is open), and
 - has ended with custom_ids that are the slice's, or has not ended.
 
 That is proof only of what it is *not*. A batch of as many requests that somebody else made in the same workspace
 within an hour of the intent cannot be told from ours before it has ended, and with the same custom_ids never; one that
-was made later is not taken for ours unless somebody says so.
+was made later is not taken for ours unless somebody says so. The same holds for a batch that was only planned, as far
+as a ledger knows that may be an older copy of itself: what fits there was created since the project began.
 """
 
 from __future__ import annotations
@@ -26,8 +28,6 @@ from streamer.submission.ledger import Planned
 
 SERVER_SLACK = 60.0  # seconds that two clocks of the API may differ, and a list lag behind
 CLOCK_SLACK = 900.0  # seconds that our clock may be ahead of the API's, where only ours was at hand
-
-
 TAKES = 3600.0  # seconds from an intent to its batch at most: half an hour of upload, and clocks that differ
 
 
@@ -43,7 +43,13 @@ def earliest(intent: Planned) -> float:
     """The time of creation, in seconds since 1970, that a batch of this intent cannot be before."""
     if intent.since is not None:
         return intent.since
-    return (intent.intended_at or 0.0) - CLOCK_SLACK
+    began = intent.intended_at if intent.window_at is None else intent.window_at
+    return (began or 0.0) - CLOCK_SLACK
+
+
+def since_begin(planned: Planned, begun_at: float) -> Planned:
+    """A planned batch as one that may have been created at any time since the project began, by our clock."""
+    return msgspec.structs.replace(planned, since=None, window_at=begun_at, before=())
 
 
 def can_be(batch: Batch, intent: Planned, known: Collection[str]) -> bool:
@@ -95,3 +101,8 @@ def may_be(proofs: Mapping[str, Proof]) -> list[str]:
     """
     ours = [batch_id for batch_id, proof in proofs.items() if proof is Proof.OURS]
     return ours or [batch_id for batch_id, proof in proofs.items() if proof is Proof.NONE]
+
+
+def foreign(proofs: Mapping[str, Proof]) -> list[str]:
+    """The batches that are not the one, though by the list they could have been."""
+    return [batch_id for batch_id, proof in proofs.items() if proof is Proof.FOREIGN]

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from streamer.api.types import Batch, BatchPage, RequestCounts
 from streamer.requests.slices import Slice
-from streamer.submission.ledger import Planned, State
-from streamer.submission.settlement import (
+from streamer.submission.candidates import (
     CLOCK_SLACK,
     SERVER_SLACK,
     TAKES,
@@ -21,6 +20,7 @@ from streamer.submission.settlement import (
     may_be,
     there_before,
 )
+from streamer.submission.ledger import Planned, State
 
 NOW = 1_790_000_000.0
 
