@@ -125,8 +125,7 @@ class Project:
         if self._options.warm_cache and slices:
             _, first_line = next(read_spool(spool.path))
             slices = first_alone(slices, len(first_line) + 1)
-        self.ledger.begin(self._clock.now().timestamp())
-        self.ledger.plan(1, REQUESTS, spool.digest, slices)
+        self.ledger.plan(1, REQUESTS, spool.digest, slices, at=self._clock.now().timestamp())
         if batch_ids:
             self._adopt(batch_ids)
         return spool

@@ -47,9 +47,15 @@ def earliest(intent: Planned) -> float:
     return (began or 0.0) - CLOCK_SLACK
 
 
-def since_begin(planned: Planned, begun_at: float) -> Planned:
-    """A planned batch as one that may have been created at any time since the project began, by our clock."""
-    return msgspec.structs.replace(planned, since=None, window_at=begun_at, before=())
+def since_begin(planned: Planned, begun_at: float, since: float | None) -> Planned:
+    """A planned batch as one that may have been created at any time since the project began.
+
+    Args:
+        planned: the batch.
+        begun_at: when the project began, by our clock, in seconds since 1970.
+        since: a time of the server's clock that no batch of the project can be before, when known.
+    """
+    return msgspec.structs.replace(planned, since=since, window_at=begun_at, before=())
 
 
 def can_be(batch: Batch, intent: Planned, known: Collection[str]) -> bool:

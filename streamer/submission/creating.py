@@ -48,7 +48,7 @@ T = TypeVar("T")
 log = logging.getLogger("streamer.submission")
 
 NEWEST = 100  # batches that are looked at before a create
-NOT_OURS = "not ours"  # what the ledger keeps: batches that might be taken for ours and are not
+NOT_OURS, SINCE = "not ours", "since"  # what the ledger keeps: batches of others, and the time before the first create
 MOST_UNKNOWN = 5  # creates of one batch of which no batch came and no answer either, before it is given up
 
 
@@ -136,9 +136,10 @@ class _Creator:
         self._random = random
         self._known: set[str] = set()  # ids in the ledger, of ours and of what is not ours
         self._resumed_since: float | None = None  # when an earlier run began what this one goes on with
+        self._since: float | None = None  # before the first create of the project, by the server's clock
         self._listed: Sequence[Batch] | None = None  # since then, once they were looked for
         self._done = self._total = 0  # batches of those that are wanted
-        self._seen = False  # whether a batch of the workspace is noted
+        self._begins = False  # whether the next create is the first one of the project
         self._lists = True  # until a gateway passes no list on
 
     async def begin(self, retries: bool) -> list[Planned]:
@@ -152,6 +153,8 @@ class _Creator:
         if self._done < self._total:
             await self._answered(check_workspace(self._client, self._ledger, every, self._threads))
             self._resumed_since = await self._threads.run(self._ledger.resumed_since)
+            self._begins = self._resumed_since is None and all(one.state is State.PLANNED for one in every)
+            self._since = next(map(float, await self._threads.run(lambda: self._ledger.facts(SINCE))), None)
         return wanted
 
     async def create(self, one: Planned) -> Planned:
@@ -225,10 +228,19 @@ class _Creator:
         one = msgspec.structs.replace(one, state=State.INTENDED, intended_at=at, window_at=at)
         since, before = (None, []) if newest is None else there_before(newest, one)
         await self._threads.run(partial(self._ledger.intend, one.number, at, since, before))
-        if newest is not None and newest.data and not self._seen:
-            self._seen = True  # one that must be there for every key of this workspace
-            await self._threads.run(partial(self._ledger.set_fact, SEEN, newest.data[0].id))
+        if newest is not None and self._begins:
+            self._begins = False
+            await self._threads.run(partial(self._note_beginning, newest, since))
         return msgspec.structs.replace(one, since=since, before=tuple(before)), False
+
+    def _note_beginning(self, newest: BatchPage, since: float | None) -> None:
+        """Before the first create of the project: what is there already is none of ours."""
+        if since is None:
+            return
+        ids = [batch.id for batch in newest.data]
+        self._ledger.add_facts(NOT_OURS, ids)
+        self._ledger.add_facts(SEEN, ids[:1])  # it must be there for every key of this workspace
+        self._ledger.set_fact(SINCE, repr(since))
 
     async def _newest(self) -> BatchPage | None:
         """The newest batches of the workspace; None where a gateway passes no list on."""
@@ -263,7 +275,7 @@ class _Creator:
         """
         if self._resumed_since is None:
             return None
-        window = since_begin(one, self._resumed_since)
+        window = since_begin(one, self._resumed_since, self._since)
         if self._listed is None:
             listed = await self._answered(self._recovery.listed_since(earliest(window), self._known))
             if listed is None:

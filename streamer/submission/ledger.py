@@ -184,17 +184,6 @@ class Ledger(SqliteFile):
             )
             return [_planned(row) for row in found]
 
-    def begin(self, at: float) -> None:
-        """The project begins now, unless it did before.
-
-        Args:
-            at: now, by our clock, in seconds since 1970.
-        """
-        with self._changing() as connection:
-            if not connection.execute("SELECT count(*) FROM fact WHERE name = ?", (BEGUN,)).fetchone()[0]:
-                rows = [(BEGUN, repr(at)), (SESSION, self._session)]
-                connection.executemany("INSERT INTO fact VALUES (?, ?)", rows)
-
     def resumed_since(self) -> float | None:
         """When the project began, in seconds since 1970; None when that was with this object.
 
@@ -224,7 +213,16 @@ class Ledger(SqliteFile):
             rows = [(name, value) for value in values]
             connection.executemany("INSERT OR IGNORE INTO fact VALUES (?, ?)", rows)
 
-    def plan(self, attempt: int, spool_name: str, digest: str, slices: Sequence[Slice], *, retry: bool = False) -> None:
+    def plan(
+        self,
+        attempt: int,
+        spool_name: str,
+        digest: str,
+        slices: Sequence[Slice],
+        *,
+        retry: bool = False,
+        at: float | None = None,
+    ) -> None:
         """The batches of an attempt, before the first of them is sent.
 
         Once a batch of the attempt was sent, planning the same spool again changes nothing, whatever the slices; before
@@ -236,6 +234,7 @@ class Ledger(SqliteFile):
             digest: of that file.
             slices: what becomes of it, a batch for each.
             retry: the requests were sent before.
+            at: now, by our clock, in seconds since 1970, where this may be the beginning of the project.
 
         Raises:
             ConfigurationError: the attempt has another spool, and batches of it were sent.
@@ -253,6 +252,8 @@ class Ledger(SqliteFile):
                 )
             connection.execute("DELETE FROM batch WHERE attempt = ?", (attempt,))
             _insert_plan(connection, Spooled(attempt, spool_name, digest, retry), slices)
+            if at is not None and not connection.execute("SELECT 1 FROM fact WHERE name = ?", (BEGUN,)).fetchone():
+                connection.executemany("INSERT INTO fact VALUES (?, ?)", [(BEGUN, repr(at)), (SESSION, self._session)])
 
     def extend(self, spool: Spooled, asked: str, slices: Sequence[Slice]) -> None:
         """Requests came to the project, or went: batches that were planned and never sent give way to a new plan.

@@ -23,8 +23,8 @@ def write(directory: Path, *custom_ids: str, name: str = NAME, each: int = 2) ->
     return list(split(map(len, spool), max_requests=each))
 
 
-def planned(directory: Path, *custom_ids: str, each: int = 2) -> Ledger:
+def planned(directory: Path, *custom_ids: str, each: int = 2, at: float | None = None) -> Ledger:
     """A ledger with batches of `each` requests planned."""
     ledger = Ledger(directory)
-    ledger.plan(1, NAME, "digest", write(directory, *custom_ids, each=each))
+    ledger.plan(1, NAME, "digest", write(directory, *custom_ids, each=each), at=at)
     return ledger

@@ -35,8 +35,9 @@ POINTS = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def emulator() -> Iterator[RunningEmulator]:
+    """A workspace for each test: what is planned and killed is asked about where others create the like meanwhile."""
     with running(duration=3600) as emulator:
         yield emulator
 

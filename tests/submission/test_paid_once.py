@@ -49,9 +49,7 @@ async def created(
 def project(directory: Path, clock: LocalClock, *custom_ids: str) -> Path:
     """A project that begins now, with batches of two requests planned."""
     directory.mkdir(exist_ok=True)
-    ledger = planned(directory, *(custom_ids or IDS))
-    ledger.begin(clock.now().timestamp())
-    ledger.close()
+    planned(directory, *(custom_ids or IDS), at=clock.now().timestamp()).close()
     return directory
 
 
@@ -157,11 +155,22 @@ async def test_an_ended_batch_of_other_requests_is_nobodys_question(tmp_path: Pa
         assert emulator.stats()["batches_created"] == 4
 
 
+async def test_what_was_there_before_the_first_create_is_nobodys_question(tmp_path: Path) -> None:
+    async with local(duration=3600) as (emulator, client, clock):
+        for _ in range(3):
+            await client.create([line.rstrip() for line in lines("x", "y")])
+        ledger = planned(tmp_path, *IDS, at=clock.now().timestamp())
+        await anext(creating := create_batches(client, ledger, clock=clock))
+        await creating.aclose()
+        ledger.close()
+        assert len(await created(client, tmp_path, clock)) == 3
+        assert emulator.stats()["batches_created"] == 3 + 3
+
+
 async def test_a_fresh_project_asks_nothing_of_what_the_workspace_holds(tmp_path: Path) -> None:
     async with local(duration=3600) as (emulator, client, clock):
         await client.create([line.rstrip() for line in lines("x", "y")])
-        ledger = planned(tmp_path, *IDS)
-        ledger.begin(clock.now().timestamp())
+        ledger = planned(tmp_path, *IDS, at=clock.now().timestamp())
         made = [one async for one in create_batches(client, ledger, clock=clock)]
         ledger.close()
         assert len(made) == 3
@@ -193,7 +202,6 @@ async def test_in_a_workspace_that_was_empty_a_create_without_an_answer_is_not_l
     async with behind(Between(lag=1e9, creates=[(504, True)]), workspace_per_key=True) as (emulator, client, clock):
         directory = project(tmp_path, clock, "a", "b")
         creating = create_batches(client, ledger := Ledger(directory), clock=clock)
-        ledger.begin(0.0)
 
         class Killed(BaseException):
             pass
