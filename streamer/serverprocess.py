@@ -10,18 +10,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import selectors
 import stat
 import subprocess
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 START_SECONDS = 30.0  # a busy machine may take this long to start an interpreter
 STOP_SECONDS = 10.0  # for an orderly end, and for an answer
 STDIN = 0  # its descriptor
+# Variables that hold keys, headers with keys, or the name and password for a proxy.
+KEPT_FROM_CHILDREN = re.compile(
+    r"^ANTHROPIC_|_proxy$|(^|_)(API_?)?KEY($|_)|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE
+)
 
 
 class ServerProcess:
@@ -99,7 +104,7 @@ def started(name: str, command: Sequence[str]) -> Iterator[ServerProcess]:
     """
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(  # noqa: S603 - our own commands, of words that were checked
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, env=without_keys(os.environ)
         )
         child = ServerProcess(name, process, complaints)
         try:
@@ -110,6 +115,15 @@ def started(name: str, command: Sequence[str]) -> Iterator[ServerProcess]:
                 child.close()
             raise
         child.close()
+
+
+def without_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a server that needs no key: nothing in it that may hold one.
+
+    >>> without_keys({"PATH": "/bin", "ANTHROPIC_API_KEY": "k", "AWS_SECRET_ACCESS_KEY": "k", "https_proxy": "u:p@h"})
+    {'PATH': '/bin'}
+    """
+    return {name: value for name, value in environ.items() if not KEPT_FROM_CHILDREN.search(name)}
 
 
 def ready(base_url: str) -> str:

@@ -224,6 +224,8 @@ class Client:
         """
         if not 1 <= limit <= PAGE_LIMIT:
             raise ConfigurationError(f"a page holds 1 to {PAGE_LIMIT} batches, not {limit}")
+        for name, batch_id in (("after_id", after_id), ("before_id", before_id)):
+            self._exchange.credentials.check_absent(batch_id, name)
         call = Call(
             operation=Operation.LIST,
             what="list batches",
@@ -339,6 +341,7 @@ class Client:
             response.close()
 
     def _call(self, operation: Operation, method: str, batch_id: str, action: str = "") -> Call:
+        self._exchange.credentials.check_absent(batch_id, "what was given as a batch id")
         return Call(
             operation=operation,
             what=f"{operation.value} {batch_id}",

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import NoReturn
 
-from streamer.api.masking import MASK, masked, printable
+from streamer.api.masking import MASK, looks_like_key, masked, printable
 from streamer.errors import ConfigurationError
 
 UNLIKELY = 16  # characters that stand in no answer by chance
@@ -18,6 +18,19 @@ NO_KEY = (
     "no API key: set ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN for a bearer token) in the environment; "
     "a program can pass Client(api_key=...)"
 )
+
+
+def refuse_key(text: object, what: str) -> None:
+    """See that what is about to be sent, kept or shown is not a key that was put into the wrong place.
+
+    Raises:
+        ConfigurationError: it looks like one; `what` says where it was, and nothing of it is in the message.
+    """
+    if isinstance(text, str) and looks_like_key(text):
+        raise ConfigurationError(
+            f"{what} looks like an API key, so nothing was sent: the key belongs into ANTHROPIC_API_KEY, and this one "
+            "should be revoked if others can have seen it"
+        )
 
 
 class HeaderText(str):
@@ -57,6 +70,10 @@ class Secret:
     def printable(self, text: str, limit: int) -> str:
         """Text from outside made fit to show, at most `limit` characters of it, and none of the secret."""
         return printable(text, limit, [self._text])
+
+    def stands_in(self, text: str) -> bool:
+        """Whether the secret is part of `text`, and too long to be there by chance."""
+        return len(self._text) >= UNLIKELY and self._text in text
 
     def without(self, body: bytes) -> bytes:
         """`body` with the secret masked, where it stands whole and is too long to be there by chance."""
@@ -141,6 +158,16 @@ class Credentials:
     def printable(self, text: str, limit: int) -> str:
         """Text from outside made fit to show, at most `limit` characters of it, and none of the key."""
         return self._secret.printable(text, limit) if self._secret is not None else printable(text, limit)
+
+    def check_absent(self, text: object, what: str) -> None:
+        """See that `text` is no key, this one or another, which shall not be part of a URL.
+
+        Raises:
+            ConfigurationError: it is; `what` says where it was, and nothing of it is in the message.
+        """
+        refuse_key(text, what)
+        if isinstance(text, str) and self._secret is not None and self._secret.stands_in(text):
+            raise ConfigurationError(f"{what} holds the key in {self.source}, so nothing was sent")
 
     def without(self, body: bytes) -> bytes:
         """An answer with the key masked, as ids, URLs and words of it are shown in many places."""

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urldefrag, urlencode, urljoin, urlsplit
 
+from streamer.api.credentials import refuse_key
 from streamer.errors import ConfigurationError, UntrustedHostError
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
@@ -83,6 +84,7 @@ class BaseUrl:
         """
         text = url.strip()
         problem = ""
+        refuse_key(text, "the base URL")
         try:
             parts = urlsplit(text)
             origin = Origin.of(parts)
@@ -122,6 +124,7 @@ def checked_batch_id(batch_id: str) -> str:
     Raises:
         ConfigurationError: it cannot; nothing is sent then.
     """
+    refuse_key(batch_id, "what was given as a batch id")
     if not isinstance(batch_id, str) or not BATCH_ID.fullmatch(batch_id):
         shown = ascii(batch_id)[:80]
         raise ConfigurationError(
@@ -139,6 +142,7 @@ def checked_trusted_hosts(hosts: Collection[str]) -> frozenset[str]:
     if isinstance(hosts, str):
         raise ConfigurationError("trusted_hosts is a collection of host names, not one string")
     for host in hosts:
+        refuse_key(host, "a host to trust")
         if not TRUSTED_HOST.fullmatch(host):
             raise ConfigurationError(
                 f"{ascii(host)[:80]} is not a host to trust; give a bare name such as results.example.com, or host:port"

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from streamer.api.credentials import refuse_key
 from streamer.errors import ConfigurationError
 
 
@@ -34,10 +35,11 @@ def ids_in(text: str, name: str) -> list[str]:
     ['msgbatch_1', 'msgbatch_2']
 
     Raises:
-        ConfigurationError: a line of JSON without an id; `name` and the line are in the message.
+        ConfigurationError: a line of JSON without an id, or with a key; `name` and the line are in the message.
     """
     ids = []
     for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
+        refuse_key(line, f"{name}, line {number},")
         if line.startswith("{"):
             ids.append(_id_of(line, f"{name}, line {number}"))
         elif line and not line.startswith("#"):

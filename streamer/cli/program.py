@@ -14,12 +14,19 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from streamer.api.masking import looks_like_key, masked
 from streamer.cli.exits import Exit, Interrupted
 from streamer.cli.parser import make_parser
 from streamer.cli.stdio import forget_stdout, open_missing, say, stdout_failed
 
 if TYPE_CHECKING:
     from streamer.errors import ConfigurationError
+
+KEY_TYPED = (
+    "there is a key among the words of this command that looks like a real one, so nothing was done: others can read "
+    "command lines, and the shell's history keeps them; set the key in ANTHROPIC_API_KEY, and revoke this one"
+)
+SHORTEST_KEY = 16  # characters; a shorter one, as for the emulator, may be part of an innocent word
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,13 +42,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = argparse.Namespace()
     try:
         with _terminated_like_interrupted():
-            make_parser().parse_args(argv, args)
+            words = sys.argv[1:] if argv is None else argv
+            if _hold_a_key(words):
+                say(KEY_TYPED)
+                return Exit.USAGE
+            make_parser().parse_args(words, args)
             with _logging(args.verbose, args.quiet):
                 return _run(args)
     except (KeyboardInterrupt, Interrupted):
         advice = getattr(args, "when_interrupted", "")
         say(f"interrupted; {advice}" if advice else "interrupted")
         return Exit.INTERRUPTED
+
+
+def _hold_a_key(words: Sequence[str]) -> bool:
+    """Whether a key was typed: one of the API's, or what the environment gives as the key."""
+    keys = [os.environ.get(name, "").strip() for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")]
+    return any(looks_like_key(word) or any(len(key) >= SHORTEST_KEY and key in word for key in keys) for word in words)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -69,7 +86,7 @@ def _run(args: argparse.Namespace) -> int:
             return Exit.INCOMPLETE
         say(f"{type(error).__name__}: {error}; this is a mistake in streamer, with -v it says where")
         if args.verbose:
-            traceback.print_exc()
+            sys.stderr.write(masked(traceback.format_exc(), ()))
         return Exit.INCOMPLETE
     return code
 

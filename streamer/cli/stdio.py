@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TypeGuard
 
-from streamer.cli.show.formatting import escaped
+from streamer.api.masking import escaped, masked
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 _STDOUT_ERRORS = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -36,8 +36,8 @@ def open_missing() -> None:
 
 
 def say(text: str) -> None:
-    """One line for people, on stderr."""
-    print(f"streamer: {escaped(text)}", file=sys.stderr, flush=True)
+    """One line for people, on stderr; whatever it is about, no key of the API is in it."""
+    print(f"streamer: {escaped(masked(text, ()))}", file=sys.stderr, flush=True)
 
 
 def stdout_failed(error: Exception) -> TypeGuard[OSError]:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from random import Random
 
 from streamer.api.client import Client
+from streamer.api.credentials import refuse_key
 from streamer.api.exchange import Polled
 from streamer.api.types import PAGE_LIMIT, Batch, BatchPage
 from streamer.clock import Clock, SystemClock
@@ -90,7 +91,12 @@ async def watch(
     clock = clock or SystemClock()
     roster = Roster(interval=poll_interval, clock=clock, random=random or Random())  # noqa: S311 - jitter, no secret
     watcher = _Watcher(client, roster, observer, clock)
-    async with feeding(batch_ids, roster.add) as feed:
+
+    def add(batch_id: str) -> None:
+        refuse_key(batch_id, "what was given as a batch id")  # or it would be in a report
+        roster.add(batch_id)
+
+    async with feeding(batch_ids, add) as feed:
         if everything or follow:
             async for outcomes in watcher.discover(everything=everything):
                 for outcome in outcomes:

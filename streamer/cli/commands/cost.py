@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamer.api.masking import escaped
 from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_client_options, add_command, add_prices_option, make_client
 from streamer.cli.paths import path_value
-from streamer.cli.show.formatting import dollars, escaped, json_line, plural
+from streamer.cli.show.formatting import dollars, json_line, plural
 from streamer.cli.stdio import say
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from streamer.api.masking import escaped
 from streamer.cli.options import Subparsers, add_client_options, add_command, add_ids
-from streamer.cli.show.formatting import escaped
 
 if TYPE_CHECKING:
     from streamer.api.client import Client

@@ -9,10 +9,10 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from streamer.api.masking import escaped
 from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_command
 from streamer.cli.paths import directory_value
-from streamer.cli.show.formatting import escaped
 from streamer.cli.stdio import say
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from streamer.api.masking import escaped
 from streamer.cli.exits import Exit
 from streamer.cli.requestfiles import say_problem
 from streamer.cli.show.advice import say_advice
-from streamer.cli.show.formatting import dollars, escaped, plural, size
+from streamer.cli.show.formatting import dollars, plural, size
 from streamer.cli.show.progressline import ProgressLine
 from streamer.cli.show.terminal import shown_beside
 from streamer.errors import ConfigurationError

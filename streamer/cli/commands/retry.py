@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamer.api.masking import escaped
 from streamer.cli.exits import Exit
 from streamer.cli.options import Subparsers, add_client_options, add_command, make_client, names
 from streamer.cli.paths import directory_value, path_value
 from streamer.cli.requestfiles import asked_by, say_problem
 from streamer.cli.resultfiles import add_result_options
-from streamer.cli.show.formatting import escaped, json_line, plural
+from streamer.cli.show.formatting import json_line, plural
 from streamer.cli.stdio import say
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from streamer.api.masking import escaped
 from streamer.api.types import Batch
-from streamer.cli.show.formatting import by_type, escaped, moment, plural
+from streamer.cli.show.formatting import by_type, moment, plural
 
 COLUMNS = ("BATCH", "STATUS", "REQUESTS", "RESULTS", "CREATED (UTC)", "ENDED / EXPIRES", "RESULTS UNTIL")
 KEPT = timedelta(days=29)  # from the creation of a batch; then the API removes its results

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from streamer.api.masking import escaped
 from streamer.cli.show.advice import say_advice
-from streamer.cli.show.formatting import escaped, json_line, plural
+from streamer.cli.show.formatting import json_line, plural
 from streamer.cli.show.progressline import ProgressLine
 from streamer.cli.stdio import say
 from streamer.observer import SubmitObserver

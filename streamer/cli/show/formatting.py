@@ -8,14 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-
-def escaped(text: str) -> str:
-    r"""`text` on one line, with everything that is not printable written as Python would.
-
-    >>> escaped("red: \x1b[31m, next\nline")
-    'red: \\x1b[31m, next\\nline'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+from streamer.api.masking import escaped
 
 
 def json_line(value: Any) -> str:

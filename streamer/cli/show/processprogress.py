@@ -7,8 +7,9 @@ from datetime import datetime
 
 from streamer.answers.resubmission import Resubmission
 from streamer.api.client import Client
+from streamer.api.masking import escaped
 from streamer.cli.show.advice import say_advice
-from streamer.cli.show.formatting import escaped, plural
+from streamer.cli.show.formatting import plural
 from streamer.cli.show.progressline import ProgressLine
 from streamer.cli.show.runprogress import RunProgress
 from streamer.cli.stdio import say

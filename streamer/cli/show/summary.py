@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from streamer.cli.show.formatting import by_type, dollars, escaped, plural, size, span
+from streamer.api.masking import escaped
+from streamer.cli.show.formatting import by_type, dollars, plural, size, span
 from streamer.pricing import Cost, CostLine, Prices
 from streamer.report import BatchReport, Outcome, ProcessReport, RunReport
 

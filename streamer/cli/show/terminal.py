@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol
 
-from streamer.cli.show.formatting import escaped, size
+from streamer.api.masking import escaped
+from streamer.cli.show.formatting import size
 from streamer.cli.show.progressline import ProgressLine
 from streamer.cli.stdio import say
 from streamer.report import BatchReport
