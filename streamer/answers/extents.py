@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +11,7 @@ from streamer.errors import ConfigurationError
 from streamer.results.block import Block
 from streamer.results.reader import LongPart
 from streamer.results.record import HeadResult
-from streamer.sources.resultfile import BrokenFileError, read_records
+from streamer.sources.resultfile import BrokenFileError, FileReader, opened, read_records
 
 
 class Extents(NamedTuple):
@@ -34,19 +33,19 @@ class Extents(NamedTuple):
 
 
 def read_extents(path: Path, *, growing: bool = False) -> Iterator[Extents]:
-    """The records of a file of results, in order, some at a time.
+    """The records of a file of results, lines or one JSON array, in order, some at a time.
 
     Args:
         path: the file.
         growing: it is a `.part`, whose last line may be cut off: that is passed over.
 
     Raises:
-        ConfigurationError: it cannot be read, or something in it is not a record.
+        ConfigurationError: it cannot be read, is compressed, or something in it is not a record.
     """
     try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            yield from map(_extents, read_records(file.fileno(), size, locate=True, growing=growing))
+        with opened(path) as (descriptor, size):
+            reader = FileReader(locate=True, growing=growing, arrays=not growing)
+            yield from map(_extents, read_records(descriptor, size, reader))
     except OSError as error:
         raise ConfigurationError(f"the results in {path} cannot be read: {error.strerror}") from error
     except BrokenFileError as broken:

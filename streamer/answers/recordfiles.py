@@ -29,7 +29,7 @@ class RecordFiles:
             os.close(self._open.popitem()[1])
 
     def pieces(self, answer: Answer) -> Iterator[bytes]:
-        """The bytes of a record; one piece unless it is a long one.
+        """The bytes of a record, on one line; one piece unless it is a long one.
 
         Raises:
             StorageError: they are not there any more.
@@ -43,7 +43,7 @@ class RecordFiles:
                 raise StorageError(f"{answer.path} cannot be read: {error.strerror}; run the same again") from error
             if len(data) < size:
                 raise StorageError(f"{answer.path} was cut off while it was being read; run the same again")
-            yield data
+            yield data.replace(b"\n", b" ")  # in an array it may have gone over lines; a string holds no newline
 
     def record(self, answer: Answer) -> bytes:
         """The bytes of a record that is not long."""

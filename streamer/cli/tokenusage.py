@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from streamer.results.accounting import Tally, Tokens
 from streamer.results.block import Block
 from streamer.results.record import HeadResult
 from streamer.sinks.base import PartWriter, Sink
-from streamer.sources.resultfile import BrokenFileError, read_records
+from streamer.sources.resultfile import BrokenFileError, FileReader, opened, read_records
 
 
 class UsageTotal:
@@ -45,14 +44,13 @@ def usage_of_file(path: Path) -> UsageTotal:
     Only where ids have the same hash is the file read once more, and those ids are looked at themselves.
 
     Raises:
-        ConfigurationError: the file cannot be read, or there is no room for temporary files.
+        ConfigurationError: the file cannot be read, is compressed, or there is no room for temporary files.
         ResultsError: something in it is not a record.
     """
     try:
-        with path.open("rb") as file, IdHashes(Path(tempfile.gettempdir())) as hashes:
-            descriptor, size = file.fileno(), os.fstat(file.fileno()).st_size
+        with opened(path) as (descriptor, size), IdHashes(Path(tempfile.gettempdir())) as hashes:
             spent = UsageTotal()
-            for records in read_records(descriptor, size):
+            for records in read_records(descriptor, size, FileReader(arrays=True)):
                 for custom_id in records.ids:
                     hashes.add(custom_id)
                 spent.add_records(records.ids, records.results)
@@ -60,7 +58,7 @@ def usage_of_file(path: Path) -> UsageTotal:
             if not again:
                 return spent
             spent, seen = UsageTotal(), set[str]()
-            for records in read_records(descriptor, size):
+            for records in read_records(descriptor, size, FileReader(arrays=True)):
                 new = [hash(custom_id) not in again or _first(custom_id, seen) for custom_id in records.ids]
                 spent.add_records(list(compress(records.ids, new)), list(compress(records.results, new)))
             return spent
@@ -69,7 +67,7 @@ def usage_of_file(path: Path) -> UsageTotal:
     except BrokenFileError as broken:
         raise ResultsError(
             f"{path} is not counted: at byte {broken.offset:,} it holds something else than a record "
-            f"({broken.reason}); results are one record to a line"
+            f"({broken.reason}); results are one record to a line, or one JSON array of records"
         ) from None
 
 

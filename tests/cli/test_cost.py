@@ -188,3 +188,29 @@ def test_a_batch_whose_results_cannot_be_had_is_told_and_the_others_are_counted(
     assert (told["usage"], told["cost"]["usd"]) == ({}, "0")
     assert f"{strange.HTML} failed" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_array_costs_what_its_lines_do(tmp_path: Path, workspace: tuple[RunningEmulator, str]) -> None:
+    emulator, batch_id = workspace
+    lines = raw_results(emulator, batch_id)
+    (tmp_path / "r.jsonl").write_bytes(lines)
+    records = [json.loads(line) for line in lines.splitlines()]
+    (tmp_path / "written.json").write_bytes(b"[\n" + b",\n".join(lines.splitlines()) + b"\n]\n")
+    (tmp_path / "pretty.json").write_text(json.dumps(records, indent=2))
+    told = [
+        json.loads(streamer("cost", name, "--json", cwd=tmp_path, key=None).stdout)
+        for name in ("r.jsonl", "written.json", "pretty.json")
+    ]
+    assert told[0] == told[1] == told[2]
+    assert told[0]["records"]["succeeded"] == 130
+
+
+def test_nothing_counted_shows_no_table(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"what": 1}')
+    done = streamer("cost", "x.json", cwd=tmp_path, key=None)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "x.json is not counted: at byte 0" in done.stderr
+    (tmp_path / "r.jsonl.gz").write_bytes(b"\x1f\x8b\x08")
+    done = streamer("cost", "r.jsonl.gz", cwd=tmp_path, key=None)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "r.jsonl.gz is compressed with gzip, which is not read here; unpack it first" in done.stderr

@@ -82,3 +82,19 @@ def test_results_of_different_requests_with_the_same_ids_are_never_mixed(folder:
     results(folder / "results" / "msgbatch_3.jsonl", record("c", "succeeded", "to another question"))
     said = refused("join", "--requests", "requests.jsonl", "--to", "answers.jsonl", cwd=folder)
     assert "results/msgbatch_1.jsonl and results/msgbatch_3.jsonl both answer the request 'c'" in said
+
+
+def test_answers_that_are_one_array_are_results_too(folder: Path) -> None:
+    words = ("join", "--requests", "requests.jsonl", "--to")
+    assert streamer(*words, "answers.json", cwd=folder, key=None).returncode == 0
+    again = streamer(*words, "again.jsonl", "answers.json", cwd=folder, key=None)
+    assert again.returncode == 0
+    lines = [record("a"), record("b", "api_error"), record("c")]
+    assert (folder / "again.jsonl").read_bytes().splitlines() == lines
+    (folder / "pretty.json").write_text(json.dumps([json.loads(line) for line in lines], indent=2))
+    assert streamer(*words, "pretty.jsonl", "pretty.json", cwd=folder, key=None).returncode == 0
+    found = (folder / "pretty.jsonl").read_bytes().splitlines()
+    assert [json.loads(line) for line in found] == [json.loads(line) for line in lines]
+    retried = streamer("retry", "answers.json", "--requests", "requests.jsonl", cwd=folder, key=None)
+    assert retried.returncode == 0
+    assert (folder / "retry.jsonl").read_bytes() == request("b") + b"\n"

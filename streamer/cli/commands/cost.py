@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 DESCRIPTION = """
 Sum up what the records of result files and of ended batches used, and what that cost at batch price.
 
-A custom_id that comes twice in a file is counted once. Batches are streamed from the API and nothing is kept of them;
-files need neither key nor network. A model without a price is counted and left out of the total, which says so.
+A custom_id that comes twice in a file is counted once. Files are lines of records, or one JSON array of them; they need
+neither key nor network. Batches are streamed from the API and nothing is kept of them. A model without a price is
+counted and left out of the total, which says so.
 """
 
 COLUMNS = {
@@ -85,7 +86,8 @@ def handler(args: argparse.Namespace) -> int:
         document = {"complete": not code, "records": spent.records, "usage": spent.usage, "cost": cost_document(cost)}
         print(json_line(document))
         return code
-    print("\n".join(table(cost)))
+    if spent.records or not code:
+        print("\n".join(table(cost)))
     if code:
         say("not all that was asked for is counted")
     if cost.oldest is not None and sys.stderr.isatty() and not args.quiet:
