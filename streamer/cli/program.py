@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from streamer.errors import ConfigurationError
 
 KEY_TYPED = (
-    "there is a key among the words of this command that looks like a real one, so nothing was done: others can read "
-    "command lines, and the shell's history keeps them; set the key in ANTHROPIC_API_KEY, and revoke this one"
+    "there is a key among the words of this command, and it looks like a real one, so nothing was done: the key is "
+    "taken from ANTHROPIC_API_KEY in the environment, never from a command line, which every user of the machine can "
+    "read and the shell's history keeps; revoke this one"
 )
 SHORTEST_KEY = 16  # characters; a shorter one, as for the emulator, may be part of an innocent word
 

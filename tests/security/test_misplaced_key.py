@@ -56,7 +56,7 @@ def test_a_key_on_the_command_line_is_refused_and_not_repeated(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.count("\n") == 1
-    assert "set the key in ANTHROPIC_API_KEY, and revoke this one" in said.err
+    assert "the key is taken from ANTHROPIC_API_KEY in the environment" in said.err
     assert pieces_in(said.err, length=8) == []
     assert list(tmp_path.iterdir()) == []
 
