@@ -29,9 +29,10 @@ from streamer.observer import Observer
 from streamer.report import BatchReport, Outcome
 from streamer.results.accounting import NAMED, Tally, Verdict, verify
 from streamer.sinks.base import Sink, Writer
-from streamer.sinks.guard import close_guarded, guarded
+from streamer.sinks.guard import close_guarded, guarded, open_guarded
 from streamer.sinks.rejects import RejectFile
 from streamer.sources.download import Position, download
+from streamer.tasks import end_if_asked
 
 log = logging.getLogger("streamer.delivery")
 
@@ -119,10 +120,10 @@ class _Delivery:
         """Open a writer for each sink; `stack` closes them, last opened first."""
         stack.push_async_callback(self._rejects.close)
         for sink in sinks:
-            writer = await guarded("opening", sink, sink.open(self._batch))
+            writer = await open_guarded(sink, self._batch)
             stack.push_async_callback(close_guarded, writer)
             self._writers.append(writer)
-            self._report.destinations.append(writer.destination)
+            self._report.destinations.append(str(writer.destination))
 
     def already_delivered(self) -> bool:
         """Whether earlier runs delivered the batch to every sink.
@@ -217,7 +218,7 @@ class _Delivery:
     async def commit(self) -> None:
         """Make the batch final in every sink."""
         for writer in self._open:
-            await guarded("committing", writer, writer.commit())
+            await guarded("committing", writer, writer.commit)
         if not self._report.rejected:
             await self._rejects.discard()
         self._report.outcome = Outcome.DELIVERED
@@ -238,6 +239,7 @@ class _Delivery:
             async with aclosing(pieces):
                 async for piece in pieces:
                     await intake.take(piece)
+                    end_if_asked()
         finally:
             await intake.end()
 
