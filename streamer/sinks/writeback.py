@@ -11,7 +11,6 @@ import asyncio
 from functools import partial
 
 from streamer.sinks.partfile import PartFile
-from streamer.tasks import wait_out
 from streamer.threads import Threads
 
 TOGETHER = 2 * 1024 * 1024  # bytes that wait, for all files of a sink, before they are written
@@ -76,15 +75,20 @@ class WriteBack:
 
         Afterwards, and until more is added, no thread has to do with the file.
         """
-
-        def pending() -> list[asyncio.Future[None]]:
-            if part in self._waiting and self._under_way() is None:
-                self._begin()
+        cancelled: asyncio.CancelledError | None = None
+        while True:
             under_way = self._under_way()
-            ours = part in self._written or part in self._waiting
-            return [under_way] if under_way is not None and ours else []
-
-        await wait_out(pending)
+            if under_way is not None and (part in self._written or part in self._waiting):
+                try:
+                    await asyncio.wait([under_way])
+                except asyncio.CancelledError as error:
+                    cancelled = error
+            elif part in self._waiting:
+                self._begin()
+            else:
+                break
+        if cancelled is not None:
+            raise cancelled
         if part in self._written and self._write is not None:
             self._write.result()  # raises what is no failure of a file, e.g. that memory ran out
 
