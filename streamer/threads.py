@@ -12,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from streamer.tasks import wait_out
+
 T = TypeVar("T")
 
 
@@ -39,7 +41,10 @@ class Threads:
         def in_turn() -> T:
             if refused:
                 raise asyncio.CancelledError
-            return call()
+            try:
+                return call()
+            except StopIteration as error:  # no asyncio future takes one, so whoever waits for it would do so for ever
+                raise RuntimeError("a call in a thread raised StopIteration") from error
 
         try:
             return self._pool.submit(in_turn)
@@ -76,13 +81,6 @@ class Threads:
 
 async def _end(future: Future[T]) -> None:
     """Wait until no thread works for `future`, however often the waiting is cancelled, and let that through then."""
-    loop, done = asyncio.get_running_loop(), asyncio.Event()
-    future.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set))
-    cancelled: asyncio.CancelledError | None = None
-    while not done.is_set():
-        try:
-            await done.wait()
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
+    shadow = asyncio.wrap_future(future)
+    shadow.add_done_callback(lambda done: done.cancelled() or done.exception())  # it is read from `future`
+    await wait_out(lambda: [] if shadow.done() else [shadow])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import aclosing
 from itertools import compress
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from streamer.results.accounting import Tally, Tokens
 from streamer.results.block import Block
 from streamer.results.record import HeadResult
 from streamer.sinks.base import PartWriter, Sink
-from streamer.sources.resultfile import BrokenFileError, FileReader, opened, read_records
+from streamer.sources.resultfile import BrokenFileError, FileReader, opened, stream_records
 
 
 class UsageTotal:
@@ -38,7 +39,7 @@ class UsageTotal:
             self.usage.setdefault(model, Tokens()).add(tokens)
 
 
-def usage_of_file(path: Path) -> UsageTotal:
+async def usage_of_file(path: Path) -> UsageTotal:
     """What the records of a result file used; a custom_id that comes again is not counted again.
 
     Only where ids have the same hash is the file read once more, and those ids are looked at themselves.
@@ -48,19 +49,21 @@ def usage_of_file(path: Path) -> UsageTotal:
         ResultsError: something in it is not a record.
     """
     try:
-        with opened(path) as (descriptor, size), IdHashes(Path(tempfile.gettempdir())) as hashes:
+        with opened(path) as (descriptor, _), IdHashes(Path(tempfile.gettempdir())) as hashes:
             spent = UsageTotal()
-            for records in read_records(descriptor, size, FileReader(arrays=True)):
-                for custom_id in records.ids:
-                    hashes.add(custom_id)
-                spent.add_records(records.ids, records.results)
+            async with aclosing(stream_records(descriptor, FileReader(arrays=True))) as found:
+                async for records in found:
+                    for custom_id in records.ids:
+                        hashes.add(custom_id)
+                    spent.add_records(records.ids, records.results)
             again, _ = hashes.suspects(most=spent.records.total())
             if not again:
                 return spent
             spent, seen = UsageTotal(), set[str]()
-            for records in read_records(descriptor, size, FileReader(arrays=True)):
-                new = [hash(custom_id) not in again or _first(custom_id, seen) for custom_id in records.ids]
-                spent.add_records(list(compress(records.ids, new)), list(compress(records.results, new)))
+            async with aclosing(stream_records(descriptor, FileReader(arrays=True))) as found:
+                async for records in found:
+                    new = [hash(custom_id) not in again or _first(custom_id, seen) for custom_id in records.ids]
+                    spent.add_records(list(compress(records.ids, new)), list(compress(records.results, new)))
             return spent
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be counted: {error.strerror}") from None

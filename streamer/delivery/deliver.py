@@ -7,7 +7,7 @@ and not delivered twice (`intake`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing
 from random import Random
 
@@ -29,9 +29,10 @@ from streamer.observer import Observer
 from streamer.report import BatchReport, Outcome
 from streamer.results.accounting import NAMED, Tally, Verdict, verify
 from streamer.sinks.base import Sink, Writer
-from streamer.sinks.guard import close_guarded, guarded
+from streamer.sinks.guard import close_guarded, guarded, open_guarded
 from streamer.sinks.rejects import RejectFile
 from streamer.sources.download import Position, download
+from streamer.tasks import end_if_asked
 
 log = logging.getLogger("streamer.delivery")
 
@@ -119,10 +120,10 @@ class _Delivery:
         """Open a writer for each sink; `stack` closes them, last opened first."""
         stack.push_async_callback(self._rejects.close)
         for sink in sinks:
-            writer = await guarded("opening", sink, sink.open(self._batch))
+            writer = await open_guarded(sink, self._batch)
             stack.push_async_callback(close_guarded, writer)
             self._writers.append(writer)
-            self._report.destinations.append(writer.destination)
+            self._report.destinations.append(str(writer.destination))
 
     def already_delivered(self) -> bool:
         """Whether earlier runs delivered the batch to every sink.
@@ -131,7 +132,7 @@ class _Delivery:
             IncompleteError: a sink holds the batch as final, but not all of it.
         """
         for writer in self._writers:
-            verdict = self._verdict(writer)
+            verdict = self._verdict(writer.held)
             if writer.committed and not verdict.complete:
                 raise IncompleteError(
                     f"{writer.destination} is there already but does not hold the whole batch: {verdict}; "
@@ -173,8 +174,10 @@ class _Delivery:
                     raise
                 fault = error
             self._count()
-            verdict = next((v for v in self._verdicts() if not v.complete), None)
-            if verdict is None:
+            # Of what came alone: what a sink holds from before is only believed when the results have it, too.
+            verdict = self._verdict(self._tally)
+            self._refuse_strangers(whole=verdict.complete)
+            if verdict.complete:
                 return
             progressed = len(self._tally) > before
             pause = redownloads.pause(progressed=progressed, clean=fault is None)
@@ -215,7 +218,7 @@ class _Delivery:
     async def commit(self) -> None:
         """Make the batch final in every sink."""
         for writer in self._open:
-            await guarded("committing", writer, writer.commit())
+            await guarded("committing", writer, writer.commit)
         if not self._report.rejected:
             await self._rejects.discard()
         self._report.outcome = Outcome.DELIVERED
@@ -236,6 +239,7 @@ class _Delivery:
             async with aclosing(pieces):
                 async for piece in pieces:
                     await intake.take(piece)
+                    end_if_asked()
         finally:
             await intake.end()
 
@@ -249,12 +253,24 @@ class _Delivery:
         self._report.duplicates = self._tally.duplicates
         self._report.duplicate_ids = self._tally.duplicate_ids
 
-    def _verdicts(self) -> Iterator[Verdict]:
-        """Of each open writer; without any sink, of what came."""
-        if not self._open:
-            yield verify(self._batch.request_counts, self._tally.types, self._options.only)
-        yield from map(self._verdict, self._open)
+    def _verdict(self, tally: Tally) -> Verdict:
+        return verify(self._batch.request_counts, tally.types, self._options.only)
 
-    def _verdict(self, writer: Writer) -> Verdict:
-        types = self._tally.types_with(writer.held)
-        return verify(self._batch.request_counts, types, self._options.only)
+    def _refuse_strangers(self, *, whole: bool) -> None:
+        """See that what the sinks hold from earlier runs is of this batch.
+
+        Raises:
+            IncompleteError: a sink holds records with other types than the results, or that the results do not have.
+        """
+        for writer in self._open:
+            held, came = writer.held.ids, self._tally.ids
+            if strangers := self._tally.strangers(writer.held, whole=whole):
+                first = strangers[0]
+                raise IncompleteError(
+                    f"{writer.destination} holds {len(strangers):,} records that are not this batch's, of "
+                    f"{len(held):,} from earlier runs: the first one, {first!r}, is {held[first]} there and "
+                    f"{came.get(first, 'missing')} in the results; move what it holds away (of a file, its NAME.part) "
+                    f"and run the same again to have the batch fetched anew",
+                    expected=self._report.expected,
+                    received=len(came),
+                )

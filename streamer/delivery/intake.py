@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import msgspec
 
@@ -93,7 +94,7 @@ class Intake:
             held = writer.held.ids
             wanted = block.pick([custom_id not in held for custom_id in block.ids]) if held else block
             if len(wanted):
-                await guarded(self._doing, writer, writer.write(wanted))
+                await guarded(self._doing, writer, partial(writer.write, wanted))
 
     async def _take_part(self, part: LongPart) -> None:
         """Pass a part of a record that is too long to hold to writers that take it so."""
@@ -106,7 +107,7 @@ class Intake:
         elif part.first:
             self._takers = [writer for writer in self._writers if isinstance(writer, PartWriter)]
         for writer in self._takers:
-            await guarded(self._doing, writer, writer.write_part(part.data))
+            await guarded(self._doing, writer, partial(writer.write_part, part.data))
         if not part.last:
             return
         if part.head is None:
@@ -126,7 +127,7 @@ class Intake:
     async def _end_parts(self, keep: Sequence[PartWriter]) -> None:
         takers, self._takers = self._takers, []
         for writer in takers:
-            await guarded(self._doing, writer, writer.end_parts(keep=writer in keep))
+            await guarded(self._doing, writer, partial(writer.end_parts, keep=writer in keep))
 
     async def _reject(self, reject: Reject) -> None:
         self._report.rejected += 1

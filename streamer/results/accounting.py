@@ -170,6 +170,17 @@ class Tally:
         self.ids.update(ids)
         self.types.update(ids.values())
 
+    def strangers(self, held: Tally, *, whole: bool) -> list[str]:
+        """The custom_ids of those `held` that cannot be of this batch: they have another type here, or are not here.
+
+        Args:
+            held: what a sink says it has of the batch.
+            whole: every record of the batch was counted here, so what is not here is not of it.
+        """
+        return [
+            custom_id for custom_id, kind in held.ids.items() if self.ids.get(custom_id, "" if whole else kind) != kind
+        ]
+
     def types_with(self, held: Tally) -> Counter[str]:
         """Records by type, of those counted here and those `held`, each custom_id once."""
         types = self.types + held.types

@@ -17,6 +17,7 @@ from streamer.results.block import Block
 from streamer.results.record import Record
 from streamer.sinks.base import Sink, Writer
 from streamer.sinks.per import Per, check_per, units
+from streamer.tasks import asked_to_end, together
 from streamer.threads import Threads
 
 YIELD_EVERY = 64  # records: an async function that never waits must not hold up the loop for a whole block
@@ -78,6 +79,7 @@ class CallbackSink(Sink):
 
         Raises:
             SinkError: a call raised; the others were cancelled, or not begun.
+            StreamerError: a call was cancelled by somebody else, or by itself, so nobody knows what it has done.
         """
         stopped = threading.Event()
         waiting = units(block, self._per)
@@ -87,12 +89,7 @@ class CallbackSink(Sink):
         else:
             shares = list(waiting)
             work = [self._call_in_thread(shares[start::workers], stopped) for start in range(workers)]
-        try:
-            async with asyncio.TaskGroup() as group:
-                for coroutine in work:
-                    group.create_task(coroutine)
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from failures.exceptions[0].__cause__
+        await together(f"streamer callback {name_of(self._function)}", work)
 
     async def _call_on_loop(self, waiting: Iterator[Any]) -> None:
         for count, unit in enumerate(waiting):
@@ -101,12 +98,11 @@ class CallbackSink(Sink):
             async with self._slots:
                 try:
                     await self._function(unit)  # type: ignore[misc]  # it is async
-                except Exception as error:
-                    raise self._failed(unit, error) from error
                 except asyncio.CancelledError as error:
-                    task = asyncio.current_task()
-                    if task is not None and task.cancelling():
-                        raise  # we were cancelled; otherwise something inside the function was
+                    if asked_to_end():
+                        raise
+                    raise self._failed(unit, error) from error
+                except (Exception, SystemExit) as error:
                     raise self._failed(unit, error) from error
 
     async def _call_in_thread(self, share: list[Any], stopped: threading.Event) -> None:
@@ -118,7 +114,7 @@ class CallbackSink(Sink):
                 return
             try:
                 result = self._function(unit)
-            except (Exception, asyncio.CancelledError) as error:
+            except BaseException as error:  # no signal arrives in a thread, so even a KeyboardInterrupt is its own
                 raise self._failed(unit, error) from error
             if result is not None and inspect.isawaitable(result):
                 if inspect.iscoroutine(result):

@@ -11,9 +11,14 @@ where `sink_from_target(rest: str) -> Sink` is given what follows `example:`. Th
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
+from typing import TypeAlias
 
+from streamer.arguments import described
 from streamer.errors import ConfigurationError, StreamerError
 from streamer.sinks.base import Sink
 from streamer.sinks.file import FileSink
@@ -21,6 +26,49 @@ from streamer.sinks.stdout import StdoutSink
 
 GROUP = "streamer.sinks"
 SCHEMED = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)  # two letters at least: C:\results is a path
+
+
+Target: TypeAlias = Sink | str | os.PathLike[str]
+
+
+def sinks_of(given: Target | Iterable[Target]) -> list[Sink]:
+    """The sinks of a run: sinks as they are, paths as file sinks, strings as the command line takes them.
+
+    Args:
+        given: one, or several of any kind.
+
+    Raises:
+        ConfigurationError: there is none, or one that cannot be used.
+    """
+    targets = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
+    if not targets:
+        raise ConfigurationError(
+            "sinks is empty, so the records would go nowhere; give a path with {batch_id}, e.g. "
+            "'results/{batch_id}.jsonl', or a sink"
+        )
+    sinks = [_sink_of(target) for target in targets]
+    for number, (target, sink) in enumerate(zip(targets, sinks, strict=True)):
+        if sink in sinks[:number] or (isinstance(target, str | os.PathLike) and target in targets[:number]):
+            raise ConfigurationError(f"sinks has {target} twice; give each place once")
+    return sinks
+
+
+def _sink_of(target: Target) -> Sink:
+    if isinstance(target, Sink):
+        return target
+    if isinstance(target, str):
+        return sink_for(target)
+    if isinstance(target, os.PathLike):
+        return FileSink(target)
+    if isinstance(target, type):
+        hint = "; make one of it" if issubclass(target, Sink) else ""
+    elif isinstance(target, asyncio.Queue):
+        hint = "; write streamer.QueueSink(queue)"
+    elif callable(target):
+        hint = "; write streamer.CallbackSink(function)"
+    else:
+        hint = ""
+    raise ConfigurationError(f"sinks has {described(target)}, which is no sink{hint}; give a path or a streamer.Sink")
 
 
 def sink_for(target: str) -> Sink:

@@ -11,6 +11,7 @@ import asyncio
 from functools import partial
 
 from streamer.sinks.partfile import PartFile
+from streamer.tasks import wait_out
 from streamer.threads import Threads
 
 TOGETHER = 2 * 1024 * 1024  # bytes that wait, for all files of a sink, before they are written
@@ -75,20 +76,15 @@ class WriteBack:
 
         Afterwards, and until more is added, no thread has to do with the file.
         """
-        cancelled: asyncio.CancelledError | None = None
-        while True:
-            under_way = self._under_way()
-            if under_way is not None and (part in self._written or part in self._waiting):
-                try:
-                    await asyncio.wait([under_way])
-                except asyncio.CancelledError as error:
-                    cancelled = error
-            elif part in self._waiting:
+
+        def pending() -> list[asyncio.Future[None]]:
+            if part in self._waiting and self._under_way() is None:
                 self._begin()
-            else:
-                break
-        if cancelled is not None:
-            raise cancelled
+            under_way = self._under_way()
+            ours = part in self._written or part in self._waiting
+            return [under_way] if under_way is not None and ours else []
+
+        await wait_out(pending)
         if part in self._written and self._write is not None:
             self._write.result()  # raises what is no failure of a file, e.g. that memory ran out
 

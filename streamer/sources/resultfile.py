@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 
+from streamer.disk.filestream import stream_file
 from streamer.errors import ConfigurationError
 from streamer.results.arraylines import ArrayLines, is_array
 from streamer.results.block import Block
@@ -110,6 +111,21 @@ def read_records(descriptor: int, end: int, reader: FileReader | None = None) ->
     for offset in range(0, end, CHUNK):
         yield from reader.feed(os.pread(descriptor, min(CHUNK, end - offset), offset))
     yield from reader.close()
+
+
+async def stream_records(descriptor: int, reader: FileReader) -> AsyncGenerator[Block | LongPart, None]:
+    """The records of a whole file, for an event loop: it is read in a thread.
+
+    Raises:
+        BrokenFileError: something in it is not a record.
+        OSError: it cannot be read.
+    """
+    async with aclosing(stream_file(descriptor)) as chunks:
+        async for chunk in chunks:
+            for records in reader.feed(chunk):
+                yield records
+    for records in reader.close():
+        yield records
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from streamer.sources.encoding import Decoder
+from streamer.tasks import wait_out
 from streamer.threads import Threads
 
 _AHEAD = 3  # pieces that may wait for the loop before the thread rests
@@ -98,14 +99,7 @@ class _Ahead(AsyncIterator[bytes]):
         self._closed = True
         self._reading.cancel()
         working: list[asyncio.Future[Any]] = [self._reading, *([self._decoding] if self._decoding else [])]
-        cancelled: asyncio.CancelledError | None = None
-        while not all(work.done() for work in working):
-            try:
-                await asyncio.wait(working)
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
+        await wait_out(lambda: [work for work in working if not work.done()])
 
     async def _read(self, body: AsyncIterator[bytes]) -> None:
         async for data in body:

@@ -14,6 +14,7 @@ from streamer.errors import ApiError, AuthenticationError, StreamerError, Submis
 from streamer.requests.problems import Problem
 from streamer.requests.spool import read_spool
 from streamer.submission.refusal import is_spend_limit
+from streamer.tasks import together
 from streamer.threads import Threads
 
 SIMULTANEOUS = 4  # messages under way at once: each may take minutes
@@ -62,9 +63,7 @@ async def probe(client: Client, spool: Path, requests: int, samples: int, *, thr
                 return error
         return None
 
-    async with asyncio.TaskGroup() as group:
-        asked = [group.create_task(ask(sample), name=f"probe {sample.custom_id}") for sample in chosen]
-    answers = [task.result() for task in asked]
+    answers = await together("streamer probe", [ask(sample) for sample in chosen])
     problems = [answer for answer in answers if isinstance(answer, Problem)]
     errors = [answer for answer in answers if isinstance(answer, StreamerError)]
     if errors and not problems:

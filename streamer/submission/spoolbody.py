@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import ExitStack, aclosing
-from functools import partial
-from io import FileIO
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
-from streamer.api.body import PART_BYTES
+from streamer.disk.filestream import stream_file
 from streamer.errors import SubmissionError
 from streamer.progress import Progress, Work
 from streamer.requests.slices import Slice
-from streamer.threads import Threads
 
 HEAD = b'{"requests":['
 TAIL = b"]}"
@@ -53,43 +50,26 @@ class SpoolBody:
         return f"<SpoolBody of {self._slice.requests:,} requests, {self.size:,} bytes, from {self._path}>"
 
     async def parts(self) -> AsyncIterator[bytes]:
-        """The bytes from the beginning, read in a thread.
+        """The bytes from the beginning, read while they are sent.
 
         Raises:
             SubmissionError: the spool cannot be read, or is not what was planned.
         """
         before = HEAD
         requests = self._progress.done = 0
-        async with aclosing(self._lines()) as lines:
-            async for data in lines:
-                yield before
-                self._progress.done += len(before)
-                requests += data.count(b"\n")
-                before = data.replace(b"\n", b",")
+        try:
+            async with aclosing(stream_file(self._path, self._slice.start, self._slice.end)) as pieces:
+                async for data in pieces:
+                    yield before
+                    self._progress.done += len(before)
+                    requests += data.count(b"\n")
+                    before = data.replace(b"\n", b",")
+        except OSError as error:
+            raise SubmissionError(f"the requests in {self._path} cannot be read: {error.strerror}") from error
         if requests != self._slice.requests or not before.endswith(b","):
             raise self._changed(f"it holds {requests:,} requests where {self._slice.requests:,} were planned")
         yield before[:-1] + TAIL
         self._progress.done = self.size
-
-    async def _lines(self) -> AsyncGenerator[bytes, None]:
-        threads = Threads("streamer-spool", 1)
-        left = self._slice.end - self._slice.start
-        try:
-            with ExitStack() as stack:
-                file = await threads.run(partial(self._open, stack))
-                while left and (data := await threads.run(partial(file.read, min(left, PART_BYTES)))):
-                    left -= len(data)
-                    yield data
-        except OSError as error:
-            raise SubmissionError(f"the requests in {self._path} cannot be read: {error.strerror}") from error
-        finally:
-            threads.close()
-
-    def _open(self, stack: ExitStack) -> FileIO:
-        file = FileIO(self._path)
-        stack.callback(file.close)  # here: whoever waits for it may be cancelled by now
-        file.seek(self._slice.start)
-        return file
 
     def _changed(self, what: str) -> SubmissionError:
         return SubmissionError(

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from streamer.clock import Clock
+from streamer.errors import ConfigurationError, StreamerError
+from streamer.tasks import asked_to_end, wait_out
 
 
 class Feed:
@@ -26,8 +28,13 @@ class Feed:
 
     def check(self) -> None:
         """Raise what the source has raised."""
-        if self._task is not None and self._task.done():
-            self._task.result()
+        if self._task is None or not self._task.done():
+            return
+        if self._task.cancelled():
+            raise StreamerError(
+                f"the task {self._task.get_name()!r} was cancelled, though nobody has cancelled the run"
+            )
+        self._task.result()
 
     async def wait(self, clock: Clock, seconds: float | None) -> None:
         """Wait for so many seconds, or, while the source is open, until there is news; None is no limit but that."""
@@ -45,7 +52,7 @@ class Feed:
         finally:
             for one in waiting:
                 one.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await wait_out(lambda: [one for one in waiting if not one.done()])
         self._news.clear()
         self.check()
 
@@ -65,6 +72,13 @@ async def feeding(ids: Iterable[str] | AsyncIterable[str], add: Callable[[str], 
             async for batch_id in ids:
                 add(batch_id)
                 news.set()
+        except asyncio.CancelledError as error:
+            if asked_to_end():
+                raise
+            raise ConfigurationError(
+                "the batch ids broke off: something that their iterable waited for was cancelled; more may have come, "
+                "so run the same again"
+            ) from error
         finally:
             news.set()
 
@@ -73,4 +87,4 @@ async def feeding(ids: Iterable[str] | AsyncIterable[str], add: Callable[[str], 
         yield Feed(task, news)
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await wait_out(lambda: [] if task.done() else [task])

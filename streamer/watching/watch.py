@@ -27,6 +27,7 @@ from streamer.errors import (
     TransportError,
 )
 from streamer.observer import Observer
+from streamer.tasks import together
 from streamer.watching.feed import feeding
 from streamer.watching.roster import Ended, Lost, Roster
 from streamer.watching.sweep import Page, Single, Sweep
@@ -174,9 +175,7 @@ class _Watcher:
                 self._roster.hint = polled.retry_after
             return request, polled.value
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(ask(request), name=f"ask {request}") for request in requests]
-        return [task.result() for task in tasks]
+        return await together("streamer ask", [ask(request) for request in requests])
 
     def _learn(self, request: Page | Single, reply: Reply) -> list[Ended | Lost]:
         if isinstance(reply, BatchPage):

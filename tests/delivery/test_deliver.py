@@ -21,9 +21,12 @@ from streamer.delivery.redownloads import CLEAN_DOWNLOADS, FRUITLESS_DOWNLOADS
 from streamer.observer import Observer
 from streamer.report import BatchReport, Outcome
 from streamer.results.block import Block
+from streamer.results.record import Record
 from streamer.sinks.base import Sink
 from streamer.sinks.callback import CallbackSink
+from streamer.sinks.checkpoint import CheckpointedSink
 from streamer.sinks.file import FileSink
+from streamer.sinks.journal import Journal
 from tests.api.servers import Reply, Server, pours, refusal, reply, sends
 from tests.clock import FakeClock
 
@@ -248,6 +251,51 @@ async def test_two_sinks_each_get_what_they_lack(tmp_path: Path) -> None:
     assert report.complete
     assert seen == [f"r{n}" for n in range(10)]
     assert final(tmp_path) == WHOLE
+
+
+async def test_a_held_record_of_another_type_than_the_results_have_is_refused(target: FileSink, tmp_path: Path) -> None:
+    part = tmp_path / "msgbatch_1.jsonl.part"
+    part.write_bytes(WHOLE[: len(RECORDS[0]) + 1].replace(b"succeeded", b"errored"))
+    before = part.read_bytes()
+    for _ in range(2):  # the next run says the same
+        report, server = await delivered([chunked(BODY)], [target])
+        assert report.outcome is Outcome.INCOMPLETE
+        assert "holds 1 records that are not this batch's" in report.error
+        assert "'r0', is errored there and succeeded in the results" in report.error
+        assert "move what it holds away" in report.error
+        assert len(server.seen) == 1
+    assert part.read_bytes().startswith(before)
+    part.unlink()
+    report, _ = await delivered([chunked(BODY)], [target])
+    assert report.outcome is Outcome.DELIVERED
+    assert final(tmp_path) == WHOLE
+
+
+async def test_a_held_record_that_the_batch_does_not_have_stands_for_none_of_its_own(
+    target: FileSink, tmp_path: Path
+) -> None:
+    """Its counts would be met: nine records came before a cut that looks clean, and a tenth one was held."""
+    part = tmp_path / "msgbatch_1.jsonl.part"
+    part.write_bytes(RECORDS[3].replace(b'"r3"', b'"other"') + b"\n")
+    short = chunked(b"\n".join(RECORDS[:9]))
+    report, _ = await delivered([short, chunked(BODY)], [target])
+    assert report.outcome is Outcome.INCOMPLETE
+    assert "'other', is succeeded there and missing in the results" in report.error
+    report, _ = await delivered([short] * CLEAN_DOWNLOADS, [target])
+    assert report.outcome is Outcome.INCOMPLETE
+    assert not (tmp_path / "msgbatch_1.jsonl").exists()
+
+
+async def test_what_a_journal_says_was_taken_is_held_against_the_results_too(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    journal.acknowledge("x", "msgbatch_1", [("r0", "succeeded"), ("r1", "expired"), ("stranger", "succeeded")])
+    journal.close()
+    seen: list[Record] = []
+    sink = CheckpointedSink(CallbackSink(seen.append), tmp_path / "journal", name="x")
+    report, _ = await delivered([chunked(BODY)], [sink])
+    assert report.outcome is Outcome.INCOMPLETE
+    assert "holds 2 records that are not this batch's, of 3 from earlier runs" in report.error
+    assert "'r1', is expired there and succeeded in the results" in report.error
 
 
 async def test_a_sink_that_raises_ends_the_batch_with_its_name_and_reason(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from streamer.requests import duplicates, locations
 from streamer.requests.duplicates import IdHashes, repeats
-from streamer.requests.locations import Location, Locations
+from streamer.requests.locations import Locations
+from streamer.requests.problems import Location
 
 IDS = st.lists(st.integers(0, 60).map(str), max_size=80)
 

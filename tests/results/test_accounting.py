@@ -172,3 +172,11 @@ def test_a_batch_that_still_has_requests_in_processing_is_not_complete() -> None
 def test_only_the_wanted_types_are_held_against_their_counts() -> None:
     assert verify(COUNTS, {"succeeded": 8}, {"succeeded"}).complete
     assert not verify(COUNTS, {"succeeded": 7, "errored": 1}, {"succeeded"}).complete
+
+
+def test_what_is_held_is_held_against_what_came() -> None:
+    held, came = Tally(), Tally()
+    held.remember({"a": "succeeded", "b": "errored", "c": "expired"})
+    came.remember({"a": "succeeded", "b": "succeeded", "d": "expired"})
+    assert came.strangers(held, whole=False) == ["b"]
+    assert came.strangers(held, whole=True) == ["b", "c"]

@@ -10,14 +10,13 @@ import pytest
 
 from streamer.api.client import Client
 from streamer.api.types import Batch
-from streamer.errors import AuthenticationError, ConfigurationError, IncompleteError, SinkError
+from streamer.errors import AuthenticationError, ConfigurationError, SinkError
 from streamer.observer import Observer
 from streamer.report import BatchReport, Outcome
 from streamer.results.block import Block
 from streamer.results.record import Record
 from streamer.runs.options import RunOptions
 from streamer.runs.run import run
-from streamer.runs.stream import stream
 from streamer.sinks.callback import CallbackSink
 from streamer.sinks.file import FileSink
 from streamer.sinks.queue import QueueSink
@@ -118,48 +117,6 @@ async def test_polls_do_not_wait_behind_a_sink_that_blocks_every_download() -> N
         assert not work.done()
         release.set()
         assert (await work).complete
-
-
-async def test_the_records_of_all_batches_come_as_one_iterator() -> None:
-    async with emulated(fill_ended=6, records=20) as (_, client, _clock):
-        ids = [batch.id for batch in await everything(client)]
-        async with stream(client, ids, RunOptions(concurrency=3)) as records:
-            seen = [(record.batch_id, record.custom_id) async for record in records]
-        assert len(seen) == len(set(seen)) == 120
-        assert {batch_id for batch_id, _ in seen} == set(ids)
-        assert records.report.complete
-
-
-async def test_a_stream_that_is_not_complete_says_so_after_its_last_record() -> None:
-    async with emulated(fill_ended=1, records=20) as (_, client, _clock):
-        ids = [batch.id for batch in await everything(client)]
-        seen = 0
-        async with stream(client, [*ids, "no id"]) as records:
-            with pytest.raises(IncompleteError, match="1 of 2 batches"):
-                async for _ in records:
-                    seen += 1
-        assert seen == 20
-        assert [batch.batch_id for batch in records.report.batches if not batch.complete] == ["no id"]
-
-
-async def test_leaving_a_stream_early_leaves_nothing_behind() -> None:
-    async with emulated(fill_ended=4, records=500, record_bytes=20_000) as (emulator, _, _clock), nothing_left():
-        async with Client(api_key="test-key", base_url=emulator.base_url) as client:
-            ids = [batch.id for batch in await everything(client)]
-            async with stream(client, ids) as records:
-                async for record in records:
-                    assert record.raw
-                    break
-
-
-async def test_a_stream_that_was_not_entered_says_how_to_use_it() -> None:
-    async with emulated() as (_, client, _clock):
-        records = stream(client, [])
-        with pytest.raises(ConfigurationError, match="async with"):
-            async for _ in records:
-                pass
-        with pytest.raises(ConfigurationError, match="every record"):
-            _ = records.report
 
 
 @pytest.mark.parametrize("after", [0.0, 0.01, 0.05, 0.2])
@@ -292,8 +249,9 @@ async def test_no_download_slot_is_a_mistake_of_the_caller() -> None:
 async def test_what_cannot_work_is_said_before_anything_is_asked(arguments: dict[str, Any], says: str) -> None:
     async with emulated(fill_ended=1) as (emulator, client, clock):
         with pytest.raises(ConfigurationError, match=says):
-            ids = arguments.pop("batch_ids", ["msgbatch_1"])
-            await run(client, ids, [], RunOptions(**arguments), clock=clock)
+            ids = arguments.get("batch_ids", ["msgbatch_1"])
+            options = {name: value for name, value in arguments.items() if name != "batch_ids"}
+            await run(client, ids, [], RunOptions(**options), clock=clock)
         assert emulator.stats()["requests"] == {"stats": 1}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,22 +65,12 @@ def handler(args: argparse.Namespace) -> int:
     """Count, then price."""
     from streamer.cli.loop import run_async
     from streamer.cli.show.documents import cost_document
-    from streamer.cli.tokenusage import UsageTotal, usage_of_file
-    from streamer.errors import StreamerError
+    from streamer.cli.tokenusage import UsageTotal
     from streamer.pricing import Prices
 
-    prices, spent, code = Prices.load(args.prices), UsageTotal(), 0
+    prices, spent = Prices.load(args.prices), UsageTotal()
     paths, ids = _sorted(args.targets)
-    for path in paths:
-        try:
-            found = usage_of_file(path)
-        except StreamerError as error:
-            say(str(error))
-            code = Exit.INCOMPLETE
-        else:
-            spent.add(found.records, found.usage)
-    if ids:
-        code = max(code, run_async(_stream(args, ids, spent)))
+    code = run_async(_count(args, paths, ids, spent))
     cost = prices.price(spent.usage)
     if args.json:
         document = {"complete": not code, "records": spent.records, "usage": spent.usage, "cost": cost_document(cost)}
@@ -116,6 +106,23 @@ def _sorted(targets: Iterable[str]) -> tuple[list[Path], list[str]]:
         else:
             raise ConfigurationError(f"{target} is neither a file that is there nor the id of a batch")
     return paths, ids
+
+
+async def _count(args: argparse.Namespace, paths: Iterable[Path], ids: Sequence[str], spent: UsageTotal) -> int:
+    """Count the records of files, then those of batches."""
+    from streamer.cli.tokenusage import usage_of_file
+    from streamer.errors import StreamerError
+
+    code: int = Exit.COMPLETE
+    for path in paths:
+        try:
+            found = await usage_of_file(path)
+        except StreamerError as error:
+            say(str(error))
+            code = Exit.INCOMPLETE
+        else:
+            spent.add(found.records, found.usage)
+    return max(code, await _stream(args, ids, spent)) if ids else code
 
 
 async def _stream(args: argparse.Namespace, ids: Iterable[str], spent: UsageTotal) -> int:
