@@ -84,7 +84,7 @@ async def download(
     Args:
         client: sends the request.
         batch: the batch, ended, with its `results_url`.
-        position: how far an earlier download came; brought up to date after each piece that was taken.
+        position: how far an earlier download came; brought up to date as the pieces are taken.
         max_record_bytes: a record longer than this comes as `LongPart`s and is never held whole.
         usage: read the usage of each record too, and so all of it.
 
