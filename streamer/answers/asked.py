@@ -27,7 +27,7 @@ class Asked(NamedTuple):
 
     custom_id: str
     line: bytes  # the request as one line of JSON
-    columns: bytes | None = None  # the CSV record it was made of, as a JSON object
+    columns: bytes | None = None  # the row of data it was made of, as a JSON object
 
 
 def asked_in_spool(spool: Path, fields: Path | None = None) -> Iterator[Asked]:
@@ -78,7 +78,7 @@ def asked_in_files(
         for number, draft in enumerate(drafts, start=1):
             custom_id = draft.custom_id or (f"{id_prefix or ID_PREFIX}{number}" if draft.bare else _custom_id(draft))
             if custom_id is None:
-                problems.request(draft.place, "this is no request with a custom_id")
+                problems.add(draft.location, "this is no request with a custom_id")
                 continue
             hashes.add(custom_id)
             yield Asked(custom_id, _line(custom_id, draft), draft.fields)
@@ -113,12 +113,12 @@ def _custom_id(draft: Draft) -> str | None:
     except (ValueError, RecursionError):
         pass  # JSON that msgspec does not take, or no request
     try:
-        found = lenient_loads(draft.text)
+        found = lenient_loads(bytes(draft.text))
         return str(found["custom_id"])
     except (ValueError, RecursionError, TypeError, LookupError):
         return None
 
 
 def _line(custom_id: str, draft: Draft) -> bytes:
-    line = b'{"custom_id":"%s","params":%s}' % (custom_id.encode(), draft.text) if draft.bare else draft.text
+    line = b'{"custom_id":"%s","params":%s}' % (custom_id.encode(), draft.text) if draft.bare else bytes(draft.text)
     return line.replace(b"\r", b" ").replace(b"\n", b" ") if b"\n" in line or b"\r" in line else line

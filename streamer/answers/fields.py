@@ -1,4 +1,4 @@
-"""Chosen fields of a request, to stand beside its answer: `params.model`, `params.messages.0.content`, CSV columns."""
+"""Chosen fields of a request, to stand beside its answer: `params.model`, `params.messages.0.content`, data columns."""
 
 from __future__ import annotations
 
@@ -9,36 +9,19 @@ import msgspec
 
 from streamer.answers.asked import Asked
 from streamer.errors import ConfigurationError
+from streamer.requests.datarows import at_path
 from streamer.results.record import lenient_loads
 
 _OF_A_REQUEST = ("custom_id", "params")
-_DIGITS = 9  # no list is longer, and of thousands of digits Python makes no number
-
-
-def at_path(value: Any, path: Sequence[str]) -> Any:
-    """What is at a path of keys and of places in lists; None where there is nothing.
-
-    >>> at_path({"messages": [{"content": "hi"}]}, ["messages", "0", "content"])
-    'hi'
-    >>> at_path({"messages": []}, ["messages", "0", "content"]) is None
-    True
-    """
-    for step in path:
-        if isinstance(value, dict):
-            value = value.get(step)
-        elif isinstance(value, list) and step.isdecimal() and len(step) <= _DIGITS and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return None
-    return value
 
 
 class Fields:
     """Gives the JSON object of the chosen fields of a request, by the names they were asked for.
 
     Args:
-        names: dotted paths into the request, or columns of the CSV file it came from. A column wins where both could
-            be meant. A field that a request does not have is null.
+        names: dotted paths into the request, or columns of the data it was made of: of CSV the header's, of JSON its
+            keys, or dotted paths into it. A column wins where both could be meant. A field that a request does not have
+            is null.
         first: the first of the requests, whose columns all of them have; None when there is none.
 
     Raises:
@@ -53,7 +36,7 @@ class Fields:
         self._names = names
         columns = {} if first is None or first.columns is None else _decoded(first.columns)
         for name in names:
-            if name not in columns and name.split(".")[0] not in _OF_A_REQUEST:
+            if name not in columns and name.split(".")[0] not in (*columns, *_OF_A_REQUEST):
                 what = f"a column ({', '.join(sorted(columns))})" if columns else "custom_id"
                 raise ConfigurationError(
                     f"there is no field {name!r}: name {what} or a path into the request, e.g. params.model"
@@ -68,9 +51,13 @@ class Fields:
             if name in columns:
                 chosen[name] = columns[name]
                 continue
+            path = name.split(".")
+            if path[0] in columns:
+                chosen[name] = at_path(columns, path)
+                continue
             if request is None:
                 request = _decoded(asked.line)
-            chosen[name] = at_path(request, name.split("."))
+            chosen[name] = at_path(request, path)
         return msgspec.json.encode(chosen)
 
 

@@ -17,6 +17,8 @@ STRETCH = 1024 * 1024  # bytes of a growing file that are written out together; 
 MOST_PIECES = os.sysconf("SC_IOV_MAX")  # that the system takes at once
 _CAN_ADVISE = hasattr(os, "posix_fadvise")
 
+Piece = bytes | bytearray | memoryview
+
 
 class GrowingFile(FileIO):
     """A file that is appended to and will be synced: the system is asked to write it out as it grows.
@@ -27,9 +29,9 @@ class GrowingFile(FileIO):
     locked = False
     size = 0  # bytes in it; asking the system each time would cost the thread another turn with the interpreter's lock
 
-    def append(self, pieces: Sequence[bytes]) -> None:
+    def append(self, pieces: Sequence[Piece]) -> None:
         """Append the pieces, in order, without making one of them."""
-        rest: Sequence[bytes | memoryview] = pieces
+        rest: Sequence[Piece] = pieces
         while rest:  # the system may take less than it is given, e.g. when the disk fills up
             written = os.writev(self.fileno(), rest[:MOST_PIECES])
             self.size += written
@@ -118,7 +120,7 @@ def open_alone(directory: Directory, name: str) -> GrowingFile | None:
     return file
 
 
-def left(pieces: Sequence[bytes | memoryview], written: int) -> Sequence[bytes | memoryview]:
+def left(pieces: Sequence[Piece], written: int) -> Sequence[Piece]:
     """What is left of `pieces` when so many bytes of them are written.
 
     >>> [bytes(piece) for piece in left([b"one", b"two", b"three"], 4)]

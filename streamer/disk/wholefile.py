@@ -54,7 +54,7 @@ class WholeFile:
         self.path = path
         self._part = part_of(path)
         self._kept = kept
-        self._waiting: list[bytes] = []
+        self._waiting: list[bytes | bytearray | memoryview] = []
         self._waiting_bytes = 0
         self._directory: Directory | None = None
         self._file: GrowingFile | None = None
@@ -81,7 +81,7 @@ class WholeFile:
     def __repr__(self) -> str:
         return f"<WholeFile {self.path}, {'closed' if self._file is None else 'open'}>"
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write the next bytes; they reach the file when enough has gathered.
 
         Raises:
@@ -98,8 +98,10 @@ class WholeFile:
         Raises:
             StorageError: the disk does not take it.
         """
+        one = len(self._waiting) == 1  # which may be long, and needs no copy
         with self._writing() as (file, _):
-            pieces, self._waiting, self._waiting_bytes = [b"".join(self._waiting)], [], 0
+            pieces = self._waiting if one else [b"".join(self._waiting)]
+            self._waiting, self._waiting_bytes = [], 0
             file.append(pieces)
 
     def sync(self) -> None:

@@ -18,7 +18,7 @@ class SubmitOptions(PrepareOptions, CreateOptions):
 
     Attributes:
         id_prefix: what custom_ids that have to be made begin with, `request-` unless given.
-        template: a JSON file of params for CSV, with `{column}` in its strings.
+        template: a JSON file of params, with `{column}` in its strings, for rows of data: CSV or JSON objects.
         max_requests: how many requests a batch may have.
         max_bytes: how long the body of a batch may be.
         on_problem: is told of everything that is wrong with the files, and of what the API refuses of the probe.

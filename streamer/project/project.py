@@ -50,6 +50,8 @@ def project_of(files: Sequence[RequestFile], directory: str | Path | None) -> Pa
             "what comes from stdin has no name to call its project by; name a directory for it (--project DIR)"
         )
     path = Path(first)
+    if not path.name:
+        raise ConfigurationError(f"{str(first)!r} is a directory; name the files of requests in it")
     return path.with_name(path.name + ".streamer")
 
 

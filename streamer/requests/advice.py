@@ -15,12 +15,22 @@ from typing import Literal, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from streamer.requests.estimate import TEXT_BYTES_PER_TOKEN, tokens
-from streamer.requests.prompt import Params, block_text_bytes, is_marked, is_set, text_bytes
+from streamer.requests.estimate import tokens
+from streamer.requests.jsontext import hash_of
+from streamer.requests.prompt import (
+    TEXT_BYTES_PER_TOKEN,
+    Params,
+    PromptSize,
+    blocks_of,
+    is_marked,
+    is_set,
+    is_string,
+    string_bytes,
+)
 
 SHORTEST = 1024  # tokens: a shorter beginning is not cached; some models want more
 REMEMBERED = 8192  # beginnings; about 1 MB
-TOLD_FROM = 0.01  # of a model's requests: what concerns fewer is not worth a sentence
+WORTH_SAYING = 0.01  # of a model's requests: what concerns fewer is not worth a sentence
 
 _AGAIN = -1
 
@@ -54,10 +64,10 @@ class Advice(msgspec.Struct, frozen=True):
             return (
                 f"{who} begin like another one and carry no cache_control: with one at the end of what is alike, {gain}"
             )
-        told = f"{who} carry cache_control behind a part that no other request has, so what is written is never read"
+        marked = f"{who} carry cache_control behind a part that no other request has, so what is written is never read"
         if self.readable_tokens:
-            return f"{told}: with it at the end of what is alike, {gain}"
-        return f"{told}: put what they have in common first and cache_control behind it, or leave it out"
+            return f"{marked}: with it at the end of what is alike, {gain}"
+        return f"{marked}: put what they have in common first and cache_control behind it, or leave it out"
 
 
 class PromptPart(NamedTuple):
@@ -104,8 +114,8 @@ class Adviser:
             self._look(params, model)
 
     def advice(self) -> list[Advice]:
-        """What to tell, the most tokens first."""
-        told = [
+        """What there is to say, the most tokens first."""
+        found_of_all = [
             Advice(
                 kind=kind,
                 model=name,
@@ -117,9 +127,9 @@ class Adviser:
             )
             for name, model in self._models.items()
             for kind, found in _kinds(model)
-            if found.requests > 1 and found.requests >= TOLD_FROM * model.of
+            if found.requests > 1 and found.requests >= WORTH_SAYING * model.of
         ]
-        return sorted(told, key=lambda one: one.readable_tokens + one.wasted_tokens, reverse=True)
+        return sorted(found_of_all, key=lambda one: one.readable_tokens + one.wasted_tokens, reverse=True)
 
     def _look(self, params: Params, model: _Model) -> None:
         alike = 0  # bytes of text of the longest beginning that came before
@@ -179,7 +189,7 @@ def parts(params: Params) -> Iterator[PromptPart]:
             sum(len(bytes(tool)) for tool in params.tools),
             any(map(is_marked, params.tools)),
         )
-    if params.system:
+    if is_set(params.system):
         yield from _blocks(params.system)
     first, *others = params.messages
     whole = is_set(params.cache_control)  # asks for a breakpoint at the end of the prompt
@@ -195,11 +205,14 @@ def parts(params: Params) -> Iterator[PromptPart]:
         yield PromptPart(chain, size, marked)
 
 
-def _blocks(content: str | list[Raw], *, whole: bool = False) -> Iterator[PromptPart]:
+def _blocks(content: Raw, *, whole: bool = False) -> Iterator[PromptPart]:
     """The blocks of some content; `whole` says that the last of them ends a prompt that asks for a breakpoint there."""
-    if isinstance(content, str):
-        yield PromptPart(hash(content), text_bytes(content), whole)
+    if is_string(content):
+        yield PromptPart(hash_of(memoryview(content)), string_bytes(content), whole)
         return
-    for number, block in enumerate(content, start=1):
-        marked = is_marked(block) or (whole and number == len(content))
-        yield PromptPart(hash(bytes(block)), block_text_bytes(block), marked)
+    blocks = blocks_of(content)
+    for number, block in enumerate(blocks, start=1):
+        marked = is_marked(block) or (whole and number == len(blocks))
+        size = PromptSize()
+        size.add_block(block)
+        yield PromptPart(hash_of(memoryview(block)), size.text_bytes, marked)

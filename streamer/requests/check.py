@@ -12,12 +12,33 @@ from typing import Any
 
 import msgspec
 
+from streamer.requests.jsontext import (
+    PIECE,
+    Text,
+    half_character,
+    has_line_break,
+    keys_twice,
+    not_utf8,
+    not_utf8_at,
+)
 from streamer.requests.problems import shown
-from streamer.requests.prompt import Params
+from streamer.requests.prompt import Params, content_is_mistyped
 
 CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_REFUSED = ("speed", "store", "previous_thread_event_id", "cache_hint", "context_hint", "fallbacks")
-_FOREIGN = ("custom_id", "params")  # which belong beside params
+_KEYS = ("custom_id", "params")  # which belong beside params
+_UNSUPPORTED = ("speed", "store", "previous_thread_event_id", "cache_hint", "context_hint", "fallbacks")
+# What libraries take as arguments of the call and the API takes as headers: in a body it is "not permitted".
+_OF_THE_CALL = {
+    "betas": "betas go with the batch, not into params: leave it out and say --beta NAME, in the library betas=[...]",
+    "extra_headers": "headers go with the batch, not into params: leave it out and say --header 'NAME: VALUE'",
+    "extra_query": "it is an argument of a client's call, which the API refuses in params; leave it out",
+    "extra_body": "it is an argument of a client's call, which the API refuses; write what is in it into params",
+    "timeout": "it is an argument of a client's call, which the API refuses in params; leave it out",
+    "anthropic_version": "it is for Bedrock and Vertex AI, and the API refuses it in params; leave it out",
+    "anthropic_beta": "betas go with the batch, not into params: leave it out and say --beta NAME",
+}
+_SHORTEST_PAIR = len(b'"params":{},')  # bytes that a key which stands twice takes at the least
+_AROUND = len(b'{"custom_id":"","params":}')
 
 
 class Refused(Exception):  # noqa: N818 - it is no error of ours but the answer to the question
@@ -38,7 +59,7 @@ class Checked(msgspec.Struct, gc=False):
     """A request that can be sent."""
 
     custom_id: str
-    raw: bytes  # the params as JSON, as they were given but for white space
+    raw: Text  # the params as JSON, as they were given but for white space; long ones are not copied
     params: Params
 
 
@@ -51,10 +72,8 @@ _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_params = msgspec.json.Decoder(Params).decode
 
 
-def check_request(text: bytes) -> Checked:
+def check_request(text: Text) -> Checked:
     """Check `{"custom_id": ..., "params": {...}}`.
-
-    A key that stands twice counts with its last value, as with every reader of JSON.
 
     Raises:
         Refused: it cannot be sent.
@@ -68,17 +87,23 @@ def check_request(text: bytes) -> Checked:
     except (msgspec.ValidationError, UnicodeDecodeError):
         raise _refused_request(text) from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Refused([not_json(error)]) from None
+        raise Refused([not_json(error, text)]) from None
     if not CUSTOM_ID.fullmatch(request.custom_id):
         raise _refused_request(text)
     try:
-        return check_params(request.custom_id, bytes(request.params))
+        checked = check_params(request.custom_id, _view(request.params))
     except Refused as refused:
         refused.custom_id = request.custom_id
         raise
+    # No other key is allowed, so a key can stand twice only where there are more bytes than the two take.
+    if len(text) - len(request.custom_id) - len(memoryview(request.params)) - _AROUND >= _SHORTEST_PAIR:
+        reasons = _twice(text)
+        if reasons:
+            raise Refused(reasons)
+    return checked
 
 
-def check_given(custom_id: str, text: bytes) -> Checked:
+def check_given(custom_id: str, text: Text) -> Checked:
     """Check params and the custom_id that was given beside them.
 
     Raises:
@@ -95,43 +120,70 @@ def check_given(custom_id: str, text: bytes) -> Checked:
     return checked
 
 
-def check_params(custom_id: str, text: bytes) -> Checked:
+def check_params(custom_id: str, text: Text) -> Checked:
     """Check the params alone, e.g. `{"model": ..., "max_tokens": ..., "messages": [...]}`.
 
     Raises:
         Refused: they cannot be sent.
     """
+    # What msgspec steps over it does not look at closely: Unicode only where it makes a string of it.
+    if reason := not_utf8(text):
+        raise Refused([reason])
     try:
-        # What msgspec steps over it does not look at closely: Unicode only where it makes a string of it.
-        if not text.isascii():
-            text.decode()
         params = _decode_params(text)
-        if b"\n" in text or b"\r" in text:
-            text = msgspec.json.format(text, indent=-1)
-    except UnicodeDecodeError as error:
-        raise Refused([_not_utf8(error)]) from None
+        if has_line_break(text):
+            text = msgspec.json.format(bytes(text), indent=-1)
+            params = _decode_params(text)
     except (msgspec.ValidationError, RecursionError) as error:
         raise _refused_params(text, error) from None
     except msgspec.DecodeError as error:
-        raise Refused([not_json(error)]) from None
-    if params.stream or params.research_preview_2026_02 or params.billing_policy:
-        reasons = _forbidden(params)
-        if reasons:
-            raise Refused(reasons)
+        raise Refused([not_json(error, text)]) from None
+    if reasons := [*_forbidden(params), *content_is_mistyped(params)]:
+        raise Refused(reasons)
     return Checked(custom_id, text, params)
 
 
-def not_json(error: Exception) -> str:
-    """Why a text is no JSON, for people."""
+def not_json(error: Exception, text: Text = b"") -> str:
+    """Why a text is no JSON, for people, with what to do where the mistake is a known one."""
     if isinstance(error, RecursionError):
         return "this cannot be read: it is nested too deeply"
     if isinstance(error, UnicodeDecodeError):
-        return _not_utf8(error)
-    return f"this is no JSON: {str(error).removeprefix('JSON is malformed: ')}"
+        return not_utf8_at(error)
+    if half := half_character(text):
+        return half
+    return f"this is no JSON: {str(error).removeprefix('JSON is malformed: ')}{_likely(text)}"
 
 
-def _not_utf8(error: UnicodeDecodeError) -> str:
-    return f"this is no UTF-8: byte {error.object[error.start]:#04x} at position {error.start:,}"
+_COMMENT = re.compile(rb"[ \t]*(?://|/\*|#)|.*[\]}\",0-9][ \t]+(?:/[/*]|#)[^\"]*$", re.DOTALL)
+_MORE = re.compile(rb"[ \t]*\{.*\}[ \t]*,[ \t]*$", re.DOTALL)
+_TRAILING = re.compile(rb",[ \t\r\n]*[}\]]")
+_PYTHON = re.compile(rb"[ \t]*\{[ \t]*'|[:,\[][ \t]*(?:None|True|False)[ \t]*[,}\]]")
+_NUMBER = re.compile(rb"[:,\[][ \t]*-?(?:NaN|Infinity)")
+_LOOKED_AT = 1 << 16  # bytes of a text within which a mistake is looked for
+
+
+def _likely(text: Text) -> str:
+    """What the mistake most likely is."""
+    head = bytes(text[:_LOOKED_AT])
+    if _PYTHON.match(head) or _PYTHON.search(head):
+        return "; it looks like Python: write it with json.dumps"
+    if _COMMENT.match(head):
+        return "; JSON has no comments: remove them"
+    if _MORE.match(head):
+        return "; between lines stands no comma: remove it (sed 's/,[[:space:]]*$//'), or put [ and ] around them all"
+    if _TRAILING.search(head):
+        return "; JSON has no comma before a closing brace or bracket: remove it"
+    return "; JSON has no such number: write null" if _NUMBER.search(head) else ""
+
+
+def _view(raw: msgspec.Raw) -> Text:
+    """The bytes of a part: a copy where it is short, as that is faster, and none where it is long."""
+    view = memoryview(raw)
+    return view if len(view) > PIECE else bytes(view)
+
+
+def _twice(text: Text) -> list[str]:
+    return [f"{shown(key)} stands in this request twice, and only one can be meant" for key in keys_twice(text)]
 
 
 def _forbidden(params: Params) -> list[str]:
@@ -147,31 +199,39 @@ def _forbidden(params: Params) -> list[str]:
     return reasons
 
 
-def _refused_request(text: bytes) -> Refused:
+def _refused_request(text: Text) -> Refused:
     """All reasons why a request that is JSON has not the right shape."""
+    if reason := not_utf8(text):
+        return Refused([reason])
     try:
-        text.decode()
         request = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except UnicodeDecodeError as error:
-        return Refused([_not_utf8(error)])
     except msgspec.ValidationError:
         return Refused(["a request is a JSON object with custom_id and params, and this is none"])
     except (msgspec.DecodeError, RecursionError) as error:
-        return Refused([not_json(error)])
+        return Refused([not_json(error, text)])
     reasons = [
-        f"{shown(key)} does not belong in a request, which has custom_id and params only"
+        f"{shown(key)} does not belong in a request, which has custom_id and params only{_meant(key)}"
         for key in request
-        if key not in ("custom_id", "params")
+        if key not in _KEYS
     ]
+    twice = _twice(text)
+    reasons += twice
     custom_id = _custom_id(request.get("custom_id"), reasons)
     if "params" not in request:
         reasons.append("there are no params")
     else:
         try:
-            check_params("", bytes(request["params"]))
+            check_params("", _view(request["params"]))
         except Refused as refused:
             reasons += refused.reasons
-    return Refused(reasons, custom_id)
+    return Refused(reasons, None if twice else custom_id)
+
+
+def _meant(key: str) -> str:
+    """Which key is meant, where it is one of the two in another spelling."""
+    plain = re.sub(r"[^a-z]", "", key.lower())
+    meant = {"customid": "custom_id", "id": "custom_id", "param": "params", "params": "params"}.get(plain)
+    return f"; is it {meant}?" if meant else ""
 
 
 def _custom_id(raw: msgspec.Raw | None, reasons: list[str]) -> str | None:
@@ -190,10 +250,11 @@ def _custom_id(raw: msgspec.Raw | None, reasons: list[str]) -> str | None:
 
 
 def _wrong_id(custom_id: str) -> str:
-    return f"the custom_id {shown(custom_id)} is not 1 to 64 letters, digits, hyphens and underscores"
+    reason = f"the custom_id {shown(custom_id)} is not 1 to 64 letters, digits, hyphens and underscores"
+    return reason + ("; the apostrophe is a spreadsheet's mark of text: remove it" if custom_id[:1] == "'" else "")
 
 
-def _refused_params(text: bytes, error: Exception) -> Refused:
+def _refused_params(text: Text, error: Exception) -> Refused:
     """All reasons why params that are JSON have not the right shape; `error` says one of them."""
     if isinstance(error, RecursionError):
         return Refused([not_json(error)])
@@ -202,7 +263,7 @@ def _refused_params(text: bytes, error: Exception) -> Refused:
     except msgspec.ValidationError:
         return Refused(["params must be a JSON object"])
     except (msgspec.DecodeError, RecursionError) as broken:
-        return Refused([not_json(broken)])
+        return Refused([not_json(broken, text)])
     reasons: list[str] = []
     fine: dict[str, Any] = {"model": "", "max_tokens": 1, "messages": []}
     for field in msgspec.structs.fields(Params):
@@ -213,8 +274,10 @@ def _refused_params(text: bytes, error: Exception) -> Refused:
             except (msgspec.ValidationError, RecursionError) as wrong:
                 reasons.append(_mistyped(name, given[name], str(wrong)))
         elif field.required:
-            reasons.append(f"params.{name} is missing")
-    reasons += _forbidden(Params(**fine))
+            other = name.replace("_", "")
+            meant = next((key for key in given if key.lower() == other and key != name), None)
+            reasons.append(f"params.{name} is missing" + (f"; is it {shown(meant)}?" if meant else ""))
+    reasons += [*_forbidden(Params(**fine)), *content_is_mistyped(Params(**fine))]
     return Refused(reasons or [f"params cannot be read: {error}"])
 
 
@@ -224,9 +287,11 @@ _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
 
 
 def _mistyped(name: str, value: msgspec.Raw, wrong: str) -> str:
-    if name in _REFUSED:
+    if name in _UNSUPPORTED:
         return f"params.{name} is not supported in batches; leave it out"
-    if name in _FOREIGN:
+    if name in _OF_THE_CALL:
+        return f"params.{name}: {_OF_THE_CALL[name]}"
+    if name in _KEYS:
         return f"{name} does not belong in params, but beside them"
     if name == "max_tokens" and bytes(value) == b"0":
         return "params.max_tokens is 0, which batches do not support; it must be at least 1"

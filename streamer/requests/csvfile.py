@@ -1,83 +1,83 @@
-"""A request file of CSV: the header names the columns, each record makes a request by a template."""
+"""A request file of CSV: the header names the columns, each row makes a request by a template."""
 
 from __future__ import annotations
 
 import csv
 from collections import Counter
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import msgspec
 
-from streamer.requests.problems import Location, ProblemLog, shown
-from streamer.requests.template import ParamsTemplate, TemplateError
+from streamer.requests.datarows import ID_COLUMN, DataRow, is_worth_sending
+from streamer.requests.locations import Location
+from streamer.requests.problems import ProblemLog, shown
+from streamer.requests.template import BoundTemplate, ParamsTemplate, TemplateError
 
-ID_COLUMN = "custom_id"  # if there is one it gives the ids
 LONGEST_FIELD = 32 * 1024 * 1024  # characters; more is a quote that was never closed
+_NOT_UTF8 = "this is no UTF-8; save the file as UTF-8 (if it is Windows text: iconv -f WINDOWS-1252 -t UTF-8)"
 
 
-class CsvRecord(NamedTuple):
-    """One record of a CSV file."""
-
-    place: Location
-    custom_id: str | None  # None when the file has no such column
-    params: bytes
-    fields: bytes  # the whole record as a JSON object
-
-
-def read_csv(file: BinaryIO, name: str, problems: ProblemLog, template: ParamsTemplate) -> Iterator[CsvRecord]:
-    """The records of a CSV file, as requests.
+def read_csv(file: BinaryIO, name: str, problems: ProblemLog, template: ParamsTemplate) -> Iterator[DataRow]:
+    """The rows of a CSV file, as requests; those with nothing for the template are left out.
 
     Args:
         file: where to read, from the beginning, UTF-8.
         name: what the file is called in what is wrong.
-        problems: told of what is wrong with the header or a record.
+        problems: is given what is wrong with the header or a row.
         template: what the params are made by.
 
     Raises:
         OSError: the file cannot be read.
     """
-    # The limit is the process's and 128 KiB unless told, less than many an article; it is only ever raised.
+    # The limit is the process's and 128 KiB by default, less than many an article; it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
     lines = _TextLines(file)
     reader = csv.reader(lines, strict=True)
     header: list[str] | None = None
     while True:
-        place = Location(name, reader.line_num + 1)
+        location = Location(name, reader.line_num + 1)
         try:
             values = next(reader, None)
         except csv.Error as error:
-            problems.request(place, f"this is no CSV, and what comes after it cannot be read: {error}")
+            problems.add(location, f"this is no CSV, and what comes after it cannot be read: {error}")
             return
         if lines.broken:
-            problems.request(Location(name, lines.broken), "this is no UTF-8; save the file as UTF-8")
+            problems.add(Location(name, lines.broken), _NOT_UTF8)
             lines.broken = 0
         elif values is None:
             return
         elif header is None:
             header = values
-            reason = _wrong_header(header)
             try:
-                bound = template.for_columns(header)
+                bound = _bound(template, header)
             except TemplateError as error:
-                reason = reason or str(error)
-            if reason:
-                problems.request(place, reason)
+                problems.add(location, str(error))
                 return
+            used = template.columns or header
+            positions = [header.index(column) for column in used]
         elif len(values) == len(header):
-            fields = dict(zip(header, values, strict=True))
-            yield CsvRecord(place, fields.get(ID_COLUMN), bound.fill(values), msgspec.json.encode(fields))
+            cells = [values[at] for at in positions]
+            if is_worth_sending(used, cells, location, problems.notices, uses_them=bool(template.columns)):
+                fields = dict(zip(header, values, strict=True))
+                custom_id = bound.custom_id(values) or fields.get(ID_COLUMN)
+                yield DataRow(location, custom_id, bound.fill(values), msgspec.json.encode(fields))
         elif values:  # a blank line is none
-            problems.request(place, f"the header has {len(header):,} columns, and this record has {len(values):,}")
+            problems.add(location, f"the header has {len(header):,} columns, and this record has {len(values):,}")
 
 
-def _wrong_header(header: list[str]) -> str:
+def _bound(template: ParamsTemplate, header: list[str]) -> BoundTemplate:
+    """The template for this header.
+
+    Raises:
+        TemplateError: they do not go together, or it is no header.
+    """
     if not header:
-        return "the first line must name the columns, and it is blank"
-    if header[0].lstrip().startswith(("{", "[")):
-        return "this begins like JSON, and a template is for CSV: leave it out (--template)"
+        raise TemplateError("the first line must name the columns, and it is blank")
     twice = [shown(column) for column, count in Counter(header).items() if count > 1]
-    return f"the header names {', '.join(twice)} more than once" if twice else ""
+    if twice and not all(column == "''" for column in twice):  # names that are blank are of columns that are, too
+        raise TemplateError(f"the header names {', '.join(twice)} more than once")
+    return template.for_columns(header)
 
 
 class _TextLines:

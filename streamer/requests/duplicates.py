@@ -1,4 +1,4 @@
-"""Which custom_ids are used more than once: told for ten million of them without holding them.
+"""Which custom_ids are used more than once: found among ten million without holding them.
 
 Kept is a 64-bit hash of each, sorted in runs into temporary files by its highest bits; then a file at a time fits in
 memory. Only where two hashes are equal, which without a problem comes once in 300,000 submissions of ten million, are
@@ -17,11 +17,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple, Self
 
-from streamer.requests.problems import Location
+from streamer.requests.locations import Location
 
 RUN = 1 << 15  # ids held before they go to the files: 2 MB
 FILES = 64  # of ten million ids each has 156,000
-MOST_TOLD = 100_000  # ids used more than once that are told with their places
+MOST_NAMED = 100_000  # ids used more than once that are named with their locations
 
 _LOWEST = -(1 << 63)
 _BOUNDS = [_LOWEST + number * ((1 << 64) // FILES) for number in range(FILES + 1)]
@@ -70,7 +70,7 @@ class IdHashes:
         if len(self._run) == RUN:
             self._flush()
 
-    def suspects(self, most: int = MOST_TOLD) -> tuple[frozenset[int], bool]:
+    def suspects(self, most: int = MOST_NAMED) -> tuple[frozenset[int], bool]:
         """The hashes that came more than once, at most `most`, and whether there are more.
 
         Raises:
@@ -116,8 +116,8 @@ def repeats(uses: Iterable[tuple[str, Location]], suspects: frozenset[int]) -> I
         suspects: the hashes that came more than once.
     """
     first_use: dict[str, Location] = {}
-    for custom_id, place in uses:
+    for custom_id, location in uses:
         if hash(custom_id) in suspects:
-            first = first_use.setdefault(custom_id, place)
-            if first is not place:
-                yield Repeat(custom_id, place, first)
+            first = first_use.setdefault(custom_id, location)
+            if first is not location:
+                yield Repeat(custom_id, location, first)

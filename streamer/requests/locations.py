@@ -1,4 +1,4 @@
-"""Where each request of a spool came from, kept on the disk and read again when something must be told of one."""
+"""Where requests stand in what the user gave, and a record on the disk of where each of them does."""
 
 from __future__ import annotations
 
@@ -8,13 +8,39 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Self
 
-from streamer.requests.problems import Location
+import msgspec
 
 _RUN = 3 * (1 << 14)  # numbers held before they are written
 
 
+class Location(msgspec.Struct, frozen=True, gc=False):
+    """Where a request stands in what the user gave.
+
+    Attributes:
+        file: the file's name as it was given, or `stdin`.
+        line: the line it begins in, from 1.
+        number: which request of the file it is, from 1, where that says more than the line does: in an array.
+    """
+
+    file: str
+    line: int
+    number: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.file}, {self.within}"
+
+    @property
+    def within(self) -> str:
+        """The location in the file, without the file.
+
+        >>> Location("requests.jsonl", 3).within
+        'line 3'
+        """
+        return f"line {self.line}" if self.number is None else f"request {self.number} (line {self.line})"
+
+
 class Locations:
-    """The places of requests, in order.
+    """The locations of all requests of a spool, in order; on the disk, as they are read only when ids are used twice.
 
     Args:
         directory: where the temporary file is made; it has no name there and goes with the process.
@@ -32,16 +58,16 @@ class Locations:
     def __exit__(self, *_: object) -> None:
         self._disk.close()
 
-    def add(self, place: Location) -> None:
-        """The place of the next request.
+    def add(self, location: Location) -> None:
+        """The location of the next request.
 
         Raises:
             OSError: there is no room for it.
         """
-        if place.file is not self._file:
-            self._file = place.file
-            self._files.append(place.file)
-        self._run.extend((len(self._files) - 1, place.line, place.number or 0))
+        if location.file is not self._file:
+            self._file = location.file
+            self._files.append(location.file)
+        self._run.extend((len(self._files) - 1, location.line, location.number or 0))
         if len(self._run) == _RUN:
             self._disk.write(self._run.tobytes())
             self._run = array("q")

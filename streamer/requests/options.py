@@ -10,7 +10,7 @@ from streamer.requests.problems import OnProblem, Problem
 
 
 def ignore(problem: Problem) -> None:
-    """Nobody is told of a problem when it is found; the error that is raised in the end holds the first thousand."""
+    """Nobody hears of a problem when it is found; the error that is raised in the end holds the first thousand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +20,11 @@ class PrepareOptions:
     Attributes:
         id_prefix: what custom_ids that have to be made begin with, `request-` unless given; they go on with the number
             of the request among all, from 1.
-        template: a JSON file of params for CSV, with `{column}` in its strings.
+        template: a JSON file of params, with `{column}` in its strings, for rows of data: CSV, or JSON objects, whose
+            keys are the columns. It may be a whole request: `{"custom_id": "{id}", "params": {...}}`.
         max_requests: how many requests a batch may have.
         max_bytes: how long the body of a batch may be.
-        on_problem: is told of everything that is wrong with the files, as it is found.
+        on_problem: is given everything that is wrong with the files, as it is found.
     """
 
     id_prefix: str | None = None

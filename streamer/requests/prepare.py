@@ -15,17 +15,20 @@ from streamer.errors import ConfigurationError, StreamerError
 from streamer.progress import Progress, Work
 from streamer.requests.advice import Adviser
 from streamer.requests.check import Checked, Refused, check_given, check_params, check_request
-from streamer.requests.duplicates import MOST_TOLD, IdHashes, repeats
+from streamer.requests.duplicates import MOST_NAMED, IdHashes, repeats
 from streamer.requests.estimate import Estimator
-from streamer.requests.locations import Locations
+from streamer.requests.jsontext import Text
+from streamer.requests.locations import Location, Locations
 from streamer.requests.options import PrepareOptions
-from streamer.requests.problems import Location, ProblemLog
+from streamer.requests.otherformats import other_object
+from streamer.requests.problems import ProblemLog
 from streamer.requests.reading import Draft, RequestFile, name_of, read_drafts
 from streamer.requests.slices import ENVELOPE_BYTES, split
 from streamer.requests.spool import NewSpool, Spool, custom_id_of
 from streamer.requests.template import ParamsTemplate, TemplateError
 
 ID_PREFIX = "request-"
+EMPTY = "with an empty text, which the API refuses"
 FIELDS = "fields.jsonl"
 _AROUND = ENVELOPE_BYTES + len(b'{"custom_id":"","params":}')
 _PREFIX = re.compile(r"[a-zA-Z0-9_-]{1,44}")  # and up to 20 digits make a custom_id
@@ -42,10 +45,10 @@ def prepare(
 ) -> Spool:
     """Read and check request files, and write them as one spool.
 
-    The form of each file is told by what it holds: lines of `{"custom_id", "params"}`; the API's own body
-    `{"requests": [...]}`; an array of requests; lines of bare params. With a template, files are CSV, and beside the
-    spool `fields.jsonl` has each record as a JSON object, line by line. It blocks; memory does not grow with the files,
-    only with the longest request.
+    The form of each file follows from what it holds: lines of `{"custom_id", "params"}`; the API's own body
+    `{"requests": [...]}`; an array of requests; lines of bare params; any of these indented. With a template, files are
+    rows of data: CSV, an array of JSON objects, or lines of them; and beside the spool `fields.jsonl` has each row as a
+    JSON object, line by line. It blocks; memory does not grow with the files, only with the longest request.
 
     Args:
         files: paths, or binary files such as stdin.
@@ -54,10 +57,10 @@ def prepare(
         digest: what the spool's digest has to be, when a submission is continued; if it is another one, what is there
             already stays.
         stop: set by another thread to have this one give up soon.
-        progress: is told how far this has come; its total is known when all files have a size.
+        progress: counts how far this has come; its total is known when all files have a size.
 
     Raises:
-        FaultsError: something is wrong with the files; all of it was told, and nothing is left on the disk.
+        InvalidRequestsError: something is wrong with the files; nothing is left on the disk.
         ConfigurationError: the prefix cannot be used, or the digest is another one.
         StorageError: the disk does not take the spool.
         StreamerError: it was stopped.
@@ -115,9 +118,10 @@ class _Preparation:
         self._spool = stack.enter_context(NewSpool(spool))
         self._fields: WholeFile | None = None
         self._hashes = stack.enter_context(IdHashes(spool.parent))
-        self._places = stack.enter_context(Locations(spool.parent))
+        self._locations = stack.enter_context(Locations(spool.parent))
         self._estimator = Estimator()
         self._adviser = Adviser()
+        self._other_objects: set[tuple[str, str]] = set()  # what was said of a file already
 
     def run(self, files: Sequence[RequestFile], digest: str | None) -> Spool:
         path = self._spool.path
@@ -128,7 +132,7 @@ class _Preparation:
         self._progress.total = _bytes_in_all(files)
         drafts = read_drafts(files, self._problems, template=parsed, longest=self._max_bytes, progress=self._progress)
         slices = list(split(self._lengths(drafts), max_requests=self._options.max_requests, max_bytes=self._max_bytes))
-        self._tell_repeats(files)
+        self._find_repeats(files)
         if self._problems.count:
             raise self._problems.error()
         self._spool.sync()
@@ -139,15 +143,23 @@ class _Preparation:
             )
         self._publish()
         estimate = self._estimator.estimate()
-        return Spool(path, slices, estimate.requests, self._spool.digest, estimate, self._adviser.advice())
+        return Spool(
+            path,
+            slices,
+            estimate.requests,
+            self._spool.digest,
+            estimate,
+            self._adviser.advice(),
+            self._problems.notices.sentences(),
+        )
 
     def _template(self, path: str | Path) -> ParamsTemplate:
         try:
             return ParamsTemplate(Path(path).read_bytes())
         except TemplateError as error:
-            self._problems.file(str(path), str(error))
+            self._problems.add_to_file(str(path), str(error))
         except OSError as error:
-            self._problems.file(str(path), f"this cannot be read: {error.strerror or error}")
+            self._problems.add_to_file(str(path), f"this cannot be read: {error.strerror or error}")
         raise self._problems.error()
 
     def _lengths(self, drafts: Iterator[Draft]) -> Iterator[int]:
@@ -159,22 +171,41 @@ class _Preparation:
             try:
                 checked = self._check(draft, number)
             except Refused as refused:
-                for reason in refused.reasons:
-                    self._problems.request(draft.place, reason)
+                self._refuse(draft, refused)
                 if refused.custom_id is None:
                     continue
                 # The spool will not be kept, but that the id is used must be known when it comes again.
-                line = b'{"custom_id":"%s"}\n' % refused.custom_id.encode()
-                self._note(refused.custom_id, draft.place)
+                parts: tuple[Text, ...] = (b'{"custom_id":"%s"}\n' % refused.custom_id.encode(),)
+                self._note(refused.custom_id, draft.location)
             else:
-                line = b'{"custom_id":"%s","params":%s}\n' % (checked.custom_id.encode(), checked.raw)
-                self._note(checked.custom_id, draft.place)
-                text_bytes = self._estimator.add(checked.params, len(line) - 1)
-                self._adviser.add(checked.params, text_bytes)
-            self._spool.write(line)
+                parts = (b'{"custom_id":"%s","params":' % checked.custom_id.encode(), checked.raw, b"}\n")
+                self._note(checked.custom_id, draft.location)
+                self._look_at(checked, sum(map(len, parts)) - 1, draft.location)
+                del checked
+            size = sum(map(len, parts))
+            for part in parts:
+                self._spool.write(part)
             if self._fields is not None and draft.fields is not None:
                 self._fields.write(draft.fields + b"\n")
-            yield len(line)
+            del draft, parts  # which may be long, before the next one is read
+            yield size
+
+    def _refuse(self, draft: Draft, refused: Refused) -> None:
+        """Collect why a request cannot be sent; where a file is of another form, that once and nothing else."""
+        what = "" if draft.fields is not None else other_object(draft.text)
+        if not what:
+            for reason in refused.reasons:
+                self._problems.add(draft.location, reason)
+        elif (draft.location.file, what) not in self._other_objects:
+            self._other_objects.add((draft.location.file, what))
+            self._problems.add(draft.location, what)
+
+    def _look_at(self, checked: Checked, size: int, location: Location) -> None:
+        """Estimate what a request takes, and note what may not be meant so."""
+        prompt = self._estimator.add(checked.params, size)
+        self._adviser.add(checked.params, prompt.text_bytes)
+        if prompt.empty:
+            self._problems.notices.add("request", EMPTY, location, checked.custom_id)
 
     def _check(self, draft: Draft, number: int) -> Checked:
         if not draft.bare:
@@ -191,21 +222,22 @@ class _Preparation:
             )
         return checked
 
-    def _note(self, custom_id: str, place: Location) -> None:
+    def _note(self, custom_id: str, location: Location) -> None:
         self._hashes.add(custom_id)
-        self._places.add(place)
+        self._locations.add(location)
 
-    def _tell_repeats(self, files: Sequence[RequestFile]) -> None:
+    def _find_repeats(self, files: Sequence[RequestFile]) -> None:
         suspects, more = self._hashes.suspects()
         if not suspects:
             return
         custom_ids = map(custom_id_of, self._spool.read_back())
-        for repeat in repeats(zip(custom_ids, self._places, strict=True), suspects):
+        for repeat in repeats(zip(custom_ids, self._locations, strict=True), suspects):
             first = repeat.first.within if repeat.first.file == repeat.again.file else str(repeat.first)
-            self._problems.request(repeat.again, f"the custom_id {repeat.custom_id!r} was used in {first} already")
+            self._problems.add(repeat.again, f"the custom_id {repeat.custom_id!r} was used in {first} already")
         if more:
-            self._problems.file(
-                name_of(files[0]), f"more than {MOST_TOLD:,} custom_ids are used more than once; only so many are told"
+            self._problems.add_to_file(
+                name_of(files[0]),
+                f"more than {MOST_NAMED:,} custom_ids are used more than once; so many are named",
             )
 
     def _publish(self) -> None:
@@ -220,7 +252,7 @@ class _Preparation:
 
 
 def _bytes_in_all(files: Sequence[RequestFile]) -> int:
-    """The size of all files; 0 when one of them has none, as a pipe, or cannot be read, which is told later."""
+    """The size of all files; 0 when one of them has none, as a pipe, or cannot be read, which is found later."""
     paths = [Path(file) for file in files if isinstance(file, str | Path)]
     if len(paths) == len(files) and all(path.is_file() for path in paths):
         return sum(path.stat().st_size for path in paths)

@@ -1,42 +1,19 @@
-"""What is wrong with request files: each problem with its file, its place there, and the reason."""
+"""What is wrong with request files: each problem with its file, its location there, and the reason."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from streamer.errors import ConfigurationError
+from streamer.requests.locations import Location
 
-KEPT = 1000  # problems that the error holds; all of them are told as they are found
+KEPT = 1000  # problems that the error holds; all of them are passed on as they are found
+NAMED = 3  # locations of one kind of notice
 
 OnProblem = Callable[["Problem"], None]
-
-
-class Location(msgspec.Struct, frozen=True, gc=False):
-    """Where a request stands in what the user gave.
-
-    Attributes:
-        file: the file's name as it was given, or `stdin`.
-        line: the line it begins in, from 1.
-        number: which request of the file it is, from 1, where that says more than the line does: in an array.
-    """
-
-    file: str
-    line: int
-    number: int | None = None
-
-    def __str__(self) -> str:
-        return f"{self.file}, {self.within}"
-
-    @property
-    def within(self) -> str:
-        """The place in the file, without the file.
-
-        >>> Location("requests.jsonl", 3).within
-        'line 3'
-        """
-        return f"line {self.line}" if self.number is None else f"request {self.number} (line {self.line})"
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -80,24 +57,29 @@ class InvalidRequestsError(ConfigurationError):
 
 
 class ProblemLog:
-    """Tells every problem as it is found and remembers the first ones.
+    """Collects what is found about request files: passes each problem on at once and remembers the first ones.
 
     Args:
-        on_problem: is told of each.
+        on_problem: is given each.
+
+    Attributes:
+        count: how many problems there are.
+        notices: what is no problem, yet worth knowing before money is spent.
     """
 
     def __init__(self, on_problem: OnProblem) -> None:
         self._on_problem = on_problem
         self._kept: list[Problem] = []
         self.count = 0
+        self.notices = Notices()
 
-    def file(self, file: str, reason: str) -> None:
+    def add_to_file(self, file: str, reason: str) -> None:
         """Something is wrong with a file as a whole."""
         self._add(Problem(file, None, reason))
 
-    def request(self, place: Location, reason: str) -> None:
+    def add(self, location: Location, reason: str) -> None:
         """Something is wrong with one request."""
-        self._add(Problem(place.file, place.line, reason, place.number))
+        self._add(Problem(location.file, location.line, reason, location.number))
 
     def error(self) -> InvalidRequestsError:
         """What to raise when everything has been read."""
@@ -108,6 +90,37 @@ class ProblemLog:
         if len(self._kept) < KEPT:
             self._kept.append(problem)
         self._on_problem(problem)
+
+
+class Notices:
+    """Collects what is sent as it is, or left out, and may not be meant so; of each kind the number and the first.
+
+    >>> notices = Notices()
+    >>> for line in (3, 4, 6, 9):
+    ...     notices.add("row", "left out, without a value for 'item'", Location("a.csv", line))
+    >>> notices.sentences()
+    ["a.csv: 4 rows left out, without a value for 'item': line 3, line 4, line 6, ..."]
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, str, str], list[str]] = {}
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+
+    def add(self, noun: str, what: str, location: Location, custom_id: str = "") -> None:
+        """One more of a kind, which is a noun and what is to be said of so many of them."""
+        kind = (location.file, noun, what)
+        self._counts[kind] += 1
+        if self._counts[kind] <= NAMED:
+            self._kinds.setdefault(kind, []).append(location.within + (f" ({custom_id})" if custom_id else ""))
+
+    def sentences(self) -> list[str]:
+        """One for each kind, in the order they were found."""
+        return [
+            f"{file}: {self._counts[file, noun, what]:,} {noun}{'s' * (self._counts[file, noun, what] > 1)} {what}: "
+            + ", ".join(first)
+            + ", ..." * (self._counts[file, noun, what] > len(first))
+            for (file, noun, what), first in self._kinds.items()
+        ]
 
 
 def shown(text: str) -> str:

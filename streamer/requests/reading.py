@@ -1,4 +1,4 @@
-"""Request files of every form, told apart by what they hold, as drafts of requests."""
+"""Request files of every form, distinguished by what they hold, as drafts of requests."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import msgspec
 
 from streamer.progress import Progress, Work
 from streamer.requests.csvfile import read_csv
-from streamer.requests.jsonarray import HEAD, is_array, read_array
+from streamer.requests.datarows import read_json_rows
+from streamer.requests.jsonarray import HEAD, is_array, is_spread, read_array, read_spread
 from streamer.requests.jsonlines import read_lines
-from streamer.requests.problems import Location, ProblemLog
+from streamer.requests.locations import Location
+from streamer.requests.otherformats import other_file
+from streamer.requests.problems import ProblemLog
 from streamer.requests.template import ParamsTemplate
 
 _BUFFER = 1 << 20
@@ -26,11 +29,11 @@ RequestFile = str | Path | BinaryIO
 class Draft(msgspec.Struct, gc=False):
     """A request as it was given, not checked."""
 
-    place: Location
-    text: bytes  # the whole request, or its params alone
+    location: Location
+    text: bytes | bytearray  # the whole request, or its params alone
     bare: bool  # it is the params alone
     custom_id: str | None = None  # of bare params; None when it has to be made
-    fields: bytes | None = None  # of CSV: the record as a JSON object
+    fields: bytes | None = None  # of a row of data: the row as a JSON object
 
 
 def read_drafts(
@@ -41,14 +44,14 @@ def read_drafts(
     longest: int,
     progress: Progress | None = None,
 ) -> Iterator[Draft]:
-    """All requests of all files, in order; what is wrong with a file is told, and the next one is read.
+    """All requests of all files, in order; what is wrong with a file is collected, and the next one is read.
 
     Args:
         files: paths, or binary files that are read to their end and not closed.
-        problems: told of what is wrong.
-        template: what params are made by; then the files are CSV.
+        problems: is given what is wrong.
+        template: what params are made by; then the files are rows of data: CSV, or objects of JSON.
         longest: bytes of a request at most.
-        progress: is told how many bytes were read.
+        progress: counts the bytes that are read.
     """
     progress = progress or Progress(Work.CHECKING)
     for file in files:
@@ -60,9 +63,9 @@ def read_drafts(
                 for draft in _of_file(opened, name, problems, template, longest, progress):
                     yield draft
         except OSError as error:
-            problems.file(name, f"this cannot be read: {error.strerror or error}")
+            problems.add_to_file(name, f"this cannot be read: {error.strerror or error}")
         if draft is None and problems.count == before:
-            problems.file(name, "there is no request in it")
+            problems.add_to_file(name, "there is no request in it")
 
 
 def name_of(file: RequestFile) -> str:
@@ -90,30 +93,52 @@ def _of_file(
     file: BinaryIO, name: str, problems: ProblemLog, template: ParamsTemplate | None, longest: int, progress: Progress
 ) -> Iterator[Draft]:
     head = file.read(HEAD)
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        problems.file(name, "this is UTF-16; save it as UTF-8")
+    if reason := other_file(head, name):
+        problems.add_to_file(name, reason)
         return
-    head = head.removeprefix(b"\xef\xbb\xbf")
+    while head.startswith(_MARK):
+        head = head.removeprefix(_MARK)
     whole = io.BufferedReader(_Rejoined(head, file, progress), _BUFFER)
-    if template is not None:
-        for record in read_csv(whole, name, problems, template):
-            yield Draft(record.place, record.params, True, record.custom_id, record.fields)
-    elif name.lower().endswith(".csv"):
-        problems.file(name, "a CSV file needs a template of the params that its records stand for (--template)")
-    else:
-        read = read_array if is_array(head) else read_lines
+    if template is None and name.lower().endswith((".csv", ".tsv")):
+        problems.add_to_file(name, "a CSV file needs a template of the params that its records stand for (--template)")
+    elif template is None:
         bare: bool | None = None
-        for place, text in read(whole, name, problems, longest=longest):
+        for location, text in _objects(head)(whole, name, problems, longest=longest):
             if bare is None:
                 bare = _is_bare(text)
-            yield Draft(place, text, bare)
+            yield Draft(location, text, bare)
+            del text  # which may be long, before the next one is read
+    else:
+        if _IS_JSON.match(head):
+            rows = read_json_rows(_objects(head)(whole, name, problems, longest=longest), problems, template)
+        else:
+            rows = read_csv(whole, name, problems, template)
+        for row in rows:
+            yield Draft(row.location, row.params, True, row.custom_id, row.fields)
 
 
+class _ReadObjects(Protocol):
+    """Reads the JSON objects of a file."""
+
+    def __call__(
+        self, file: BinaryIO, name: str, problems: ProblemLog, *, longest: int
+    ) -> Iterator[tuple[Location, bytes | bytearray]]: ...
+
+
+def _objects(head: bytes) -> _ReadObjects:
+    """How the objects of a file that begins so are read."""
+    if is_array(head):
+        return read_array
+    return read_spread if is_spread(head) else read_lines
+
+
+_MARK = b"\xef\xbb\xbf"  # of byte order
+_IS_JSON = re.compile(rb'\s*(?:\{\s*["}]|\[\s*[\]{])')
 _WHOLE = re.compile(rb'"(?:custom_id|params)"')
 _BARE = re.compile(rb'"(?:messages|model)"')
 
 
-def _is_bare(text: bytes) -> bool:
+def _is_bare(text: bytes | bytearray) -> bool:
     """Whether the first request of a file is bare params; then all of them have to be."""
     try:
         keys = msgspec.json.decode(text, type=dict[str, msgspec.Raw]).keys()

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from streamer.disk.wholefile import WholeFile
+from streamer.disk.wholefile import BUFFER, WholeFile
 from streamer.requests.advice import Advice
 from streamer.requests.estimate import Estimate
+from streamer.requests.jsontext import Text
 from streamer.requests.slices import Slice
 
 _BUFFER = 1 << 20  # bytes read at once
@@ -28,6 +29,17 @@ class Spool(msgspec.Struct, frozen=True):
         digest: the SHA-256 of its bytes, in hex: the same requests make the same spool.
         estimate: what it comes to.
         advice: what the prompt cache could do.
+        notices: sentences about what was left out, or is sent as it is and may not be meant so.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from streamer.requests.prepare import prepare
+        >>> with TemporaryDirectory() as folder:
+        ...     given = Path(folder, "given.jsonl")
+        ...     _ = given.write_text('{"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}')
+        ...     spool = prepare([given], Path(folder, "project", "requests.jsonl"))
+        ...     [custom_id for custom_id, line in read_spool(spool.path)]
+        ['request-1']
     """
 
     path: Path
@@ -36,6 +48,7 @@ class Spool(msgspec.Struct, frozen=True):
     digest: str
     estimate: Estimate
     advice: list[Advice]
+    notices: list[str] = []
 
 
 def read_spool(path: Path, part: Slice | None = None) -> Iterator[tuple[str, bytes]]:
@@ -79,7 +92,9 @@ class NewSpool(WholeFile):
         """The SHA-256 of what was written so far, in hex."""
         return self._sha.hexdigest()
 
-    def write(self, data: bytes) -> None:
-        """Write the next line, its newline included."""
+    def write(self, data: Text) -> None:
+        """Write the next bytes of a line, of which the last is its newline; long ones are not copied."""
         self._sha.update(data)
+        if len(data) > BUFFER:
+            self.flush()  # alone they need not be put together with others
         super().write(data)

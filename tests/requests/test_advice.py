@@ -31,7 +31,7 @@ def advise(requests: list[dict[str, Any]]) -> list[Advice]:
     estimator, adviser = Estimator(), Adviser()
     for one in requests:
         decoded = msgspec.json.decode(json.dumps(one), type=Params)
-        adviser.add(decoded, estimator.add(decoded, 0))
+        adviser.add(decoded, estimator.add(decoded, 0).text_bytes)
     return adviser.advice()
 
 
@@ -133,6 +133,7 @@ def test_the_figures_never_exceed_what_there_is(requests: list[dict[str, Any]]) 
 def test_only_so_much_is_remembered() -> None:
     adviser = Adviser()
     for number in range(advice.REMEMBERED * 2):
-        decoded = msgspec.convert({"model": "m", "max_tokens": 1, "messages": [user(f"{number} {LONG}")]}, Params)
+        one = {"model": "m", "max_tokens": 1, "messages": [user(f"{number} {LONG}")]}
+        decoded = msgspec.json.decode(json.dumps(one), type=Params)
         adviser.add(decoded, len(LONG))
     assert len(adviser._seen) <= advice.REMEMBERED + 1

@@ -109,13 +109,13 @@ def test_a_column_that_is_not_there_is_told_with_those_that_are(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("file", "hint"),
     [
-        (b"id;article\n1;x\n", "; columns are separated by commas"),
+        (b"id;article\n1;x\n", "; columns are separated by commas: python3 -c 'import csv, sys; r = list(csv.reader("),
         (b'{"custom_id": "a", "params": {}}\n', "leave it out (--template)"),
     ],
 )
 def test_a_file_of_another_form_than_csv_is_told_so(tmp_path: Path, template: Path, file: bytes, hint: str) -> None:
     (told,) = refused(tmp_path, file, template=template)
-    assert told.endswith(hint)
+    assert hint in told
 
 
 def test_braces_around_json_are_told_to_be_doubled() -> None:

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from streamer.requests import duplicates, locations
 from streamer.requests.duplicates import IdHashes, repeats
-from streamer.requests.locations import Locations
-from streamer.requests.problems import Location
+from streamer.requests.locations import Location, Locations
 
 IDS = st.lists(st.integers(0, 60).map(str), max_size=80)
 

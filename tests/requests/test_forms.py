@@ -31,6 +31,13 @@ FORMS: dict[str, Callable[[list[Any]], bytes]] = {
         json.dumps({"requests": requests}, indent=1).replace("\n", "\r\n").encode()
     ),
     "the body, compact": lambda requests: json.dumps({"requests": requests}, separators=(",", ":")).encode(),
+    "indented, one after the other": lambda requests: "\n".join(json.dumps(one, indent=2) for one in requests).encode(),
+    "indented with CRLF": lambda requests: "\r\n".join(
+        json.dumps(one, indent=2).replace("\n", "\r\n") for one in requests
+    ).encode(),
+    "indented, keys on the first line": lambda requests: "\n\n".join(
+        json.dumps(one, indent=1).replace("{\n ", "{ ", 1) for one in requests
+    ).encode(),
     "an array": lambda requests: json.dumps(requests).encode(),
     "an array, indented": lambda requests: b"\n\n" + json.dumps(requests, indent="\t").encode(),
     "an array, not ASCII": lambda requests: json.dumps(requests, ensure_ascii=False).encode(),
@@ -147,7 +154,12 @@ def _tokens(text: str) -> str:
     return "".join(out)
 
 
-@given(st.lists(JSON, min_size=1, max_size=4), SPACES, st.sampled_from(["lines", "array", "body"]), st.integers(1, 100))
+@given(
+    st.lists(JSON, min_size=1, max_size=4),
+    SPACES,
+    st.sampled_from(["lines", "array", "body", "indented"]),
+    st.integers(1, 100),
+)
 def test_nothing_in_a_request_changes_but_white_space(values: list[str], space: str, form: str, piece: int) -> None:
     requests = [
         f'{{"custom_id":{space}"r{n}","params":{{"model":"m",{space}"max_tokens":1,'
@@ -157,6 +169,8 @@ def test_nothing_in_a_request_changes_but_white_space(values: list[str], space: 
     text = _array(requests, space)
     if form == "body":
         text = f'{{{space}"requests"{space}:{text}{space}}}'
+    elif form == "indented":
+        text = "\n".join("{\n" + one[1:] for one in requests)
     elif form == "lines":
         text = "\n".join(one.replace("\n", " ").replace("\r", " ") for one in requests)
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as directory:

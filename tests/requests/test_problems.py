@@ -32,7 +32,10 @@ LINES: dict[str, tuple[Any, list[str]]] = {
     "an empty one and more": (b"{}{", ["this is no JSON: trailing characters"]),
     "single quotes": (b"{'custom_id': 'a'}", ["this is no JSON: "]),
     "not a number": (with_params("NaN"), ["this is no JSON: invalid character"]),
-    "half a character": (with_params(r'"\ud800 x"'), ["this is no JSON: unexpected end of hex escape"]),
+    "half a character": (
+        with_params(r'"\ud800 x"'),
+        ["half of a character pair (\\ud800) in params.messages[0].content: the text was cut within a character"],
+    ),
     "a raw control character": (with_params('"\x01"'), ["this is no JSON: invalid character"]),
     "not UTF-8": (with_params('"?"').replace(b"?", b"\xe9"), ["this is no UTF-8: byte 0xe9 at position"]),
     "not UTF-8 in what is not looked at": (
@@ -96,6 +99,43 @@ LINES: dict[str, tuple[Any, list[str]]] = {
         request("a", billing_policy={"bill_to": "user_profile"}),
         ["params.billing_policy.bill_to is user_profile, which batches do not support; leave it out"],
     ),
+    "betas": (
+        request("a", betas=["output-300k-2026-03-24"]),
+        ["params.betas: betas go with the batch, not into params: leave it out and say --beta NAME"],
+    ),
+    "extra_headers": (request("a", extra_headers={}), ["params.extra_headers: headers go with the batch"]),
+    "extra_body": (request("a", extra_body={"x": 1}), ["params.extra_body: it is an argument of a client's call"]),
+    "timeout": (request("a", timeout=60), ["params.timeout: it is an argument of a client's call"]),
+    "anthropic_version": (request("a", anthropic_version="x"), ["params.anthropic_version: it is for Bedrock"]),
+    "two custom_ids": (
+        json.dumps(request("a")).encode().replace(b"{", b'{"custom_id": "b", ', 1),
+        ["'custom_id' stands in this request twice, and only one can be meant"],
+    ),
+    "two custom_ids, one of them escaped": (
+        json.dumps(request("a")).encode().replace(b"{", b'{"custom\\u005fid":"b",', 1),
+        ["'custom_id' stands in this request twice, and only one can be meant"],
+    ),
+    "two params": (
+        json.dumps(request("a")).encode()[:-1] + b',"params":' + json.dumps(PARAMS).encode() + b"}",
+        ["'params' stands in this request twice, and only one can be meant"],
+    ),
+    "half a character in a block": (
+        request("a", messages=[{"role": "user", "content": [{"type": "text", "text": "cut \ud83d"}]}]),
+        ["half of a character pair (\\ud83d) in params.messages[0].content[0].text, after 'cut ': the text was cut"],
+    ),
+    "half a character in what is not looked at": (
+        request("a", metadata={"x": "\udc00"}),
+        ["half of a character pair (\\udc00) in params.metadata.x: the text was cut"],
+    ),
+    "half a character in a key": (
+        request("a", metadata={"x\ud83d": 1}),
+        ["half of a character pair (\\ud83d) in a key of params.metadata: the text was cut"],
+    ),
+    "content a number": (
+        request("a", messages=[USER, {"role": "user", "content": 5}]),
+        ["params.messages[1].content is wrong: expected str | array, got int"],
+    ),
+    "system a number": (request("a", system=5), ["params.system is wrong: expected str | array, got int"]),
     "custom_id within params": (request("a", custom_id="b"), ["custom_id does not belong in params, but beside them"]),
     "all at once": (
         {"custom_id": "*", "params": params(model=..., max_tokens=0, messages=[], stream=True, speed=1), "x": 1},
@@ -225,6 +265,10 @@ def test_a_file_without_a_request_is_a_fault(tmp_path: Path, text: bytes) -> Non
         ),
         (b"[%s 1]", "stdin, request 1 (line 1): this is no JSON: expected ',' or ']'"),
         (b'{"requests": {"a": %s}}', "stdin: requests must be an array"),
+        (
+            b'{"requests":[%s],"requests":[{"custom_id":"b","params":{}}]}',
+            "stdin, request 1 (line 1): this is no JSON, and what comes after it cannot be read: parse error: tra",
+        ),
     ],
 )
 def test_an_array_that_is_broken_is_told_as_far_as_it_could_be_followed(tmp_path: Path, text: bytes, told: str) -> None:
@@ -237,7 +281,7 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_faults_of_the_others(tmp_p
         f"{tmp_path}/none.jsonl: this cannot be read: No such file or directory",
         f"{tmp_path}: this cannot be read: Is a directory",
         "stdin, line 1: this is no JSON: Input data was truncated",
-        "stdin: this is UTF-16; save it as UTF-8",
+        "stdin: this is UTF-16; save it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > utf8.jsonl",
     ]
 
 
@@ -265,3 +309,9 @@ def _file(directory: Path, content: bytes) -> Path:
     file = directory / "bad.jsonl"
     file.write_bytes(content)
     return file
+
+
+def test_two_arrays_of_requests_in_one_body_are_refused_with_the_key(tmp_path: Path) -> None:
+    one = json.dumps([GOOD]).encode()
+    [told] = refused(tmp_path, b'{"requests":%s,"requests":%s}' % (one, one.replace(b"good", b"b")))
+    assert told.endswith("; 'requests' stands behind it, and only one array may: take it out")

@@ -10,7 +10,7 @@ from pathlib import Path
 from streamer.api.masking import escaped
 from streamer.cli.exits import Exit
 from streamer.cli.requestfiles import say_problem
-from streamer.cli.show.advice import say_advice
+from streamer.cli.show.advice import say_advice, say_notices
 from streamer.cli.show.formatting import dollars, plural, size
 from streamer.cli.show.progressline import ProgressLine
 from streamer.cli.show.terminal import shown_beside
@@ -33,7 +33,7 @@ def dry_run(args: argparse.Namespace, files: Sequence[RequestFile]) -> int:
         ConfigurationError: something is wrong with the files, or the copy that is made of them cannot be.
     """
     prices = Prices.load(args.prices)
-    named = args.project or next((file for file in files if isinstance(file, str | Path)), ".")
+    named = args.project or next((file for file in files if isinstance(file, str | Path)), "stdin")
     beside = project_of([named], None).absolute().parent  # where the requests would be written, too
     progress_line = ProgressLine()
     try:
@@ -59,6 +59,7 @@ def dry_run(args: argparse.Namespace, files: Sequence[RequestFile]) -> int:
     for line in submission_summary(spool, prices):
         print(line)
     if not args.quiet:
+        say_notices(spool)
         say_advice(spool, prices)
     return Exit.COMPLETE
 
@@ -81,6 +82,11 @@ def _of_model(estimate: Estimate, model: str, prices: Prices) -> str:
     least = prices.price({model: Tokens(input=given)})
     all_of_it = prices.price({model: Tokens(input=given, output=most)})
     tokens = f"{escaped(model)}: about {given:,} input tokens, at most {most:,} output tokens"
+    unsized = estimate.unsized.get(model, 0)
+    if unsized:
+        tokens += f" (without {unsized:,} of the images and documents, whose size the requests do not tell)"
     if least.unpriced:
         return f"{tokens}, no price (--prices gives one)"
+    if unsized:
+        return f"{tokens}, from {dollars(least.usd)} up at batch price"
     return f"{tokens}, from {dollars(least.usd)} to {dollars(all_of_it.usd)} at batch price"

@@ -1,4 +1,4 @@
-"""What could be had from the prompt cache, told with what it is worth."""
+"""What is worth knowing of requests before they are sent: what was left out, and what the prompt cache could do."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from streamer.pricing import Prices
     from streamer.requests.advice import Advice
     from streamer.requests.spool import Spool
+
+
+def say_notices(spool: Spool) -> None:
+    """Say what was left out of the requests, or is sent as it is and may not be meant so."""
+    for notice in spool.notices:
+        say(f"note: {notice}")
 
 
 def say_advice(spool: Spool, prices: Prices) -> None:
