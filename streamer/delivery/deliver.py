@@ -14,9 +14,10 @@ from random import Random
 from streamer.api.client import Client
 from streamer.api.types import Batch
 from streamer.clock import Clock
-from streamer.delivery.intake import Intake
+from streamer.delivery.intake import Intake, TooMuchError
 from streamer.delivery.options import DeliveryOptions
 from streamer.delivery.reconciliation import Reconciliation
+from streamer.delivery.recounting import are_doubtful, recounted
 from streamer.delivery.redownloads import Redownloads, may_pass
 from streamer.errors import (
     ApiError,
@@ -78,10 +79,10 @@ class Deliverer:
         begun = self._clock.monotonic()
         try:
             async with AsyncExitStack() as stack:
-                delivery = _Delivery(batch, self._options, report, self._reconciliation)
+                delivery = _Delivery(batch, self._options, report, self._reconciliation, self._client, self._clock)
                 await delivery.open(self._sinks, stack)
-                if not delivery.already_delivered():
-                    await delivery.fetch(self._client, self._clock, self._random)
+                if not await delivery.already_delivered():
+                    await delivery.fetch(self._random)
                     delivery.reconcile()
                     await delivery.commit()
         except AuthenticationError as error:
@@ -104,9 +105,17 @@ class _Delivery:
     """The writers of one batch and what has come for them."""
 
     def __init__(
-        self, batch: Batch, options: DeliveryOptions, report: BatchReport, reconciliation: Reconciliation | None
+        self,
+        batch: Batch,
+        options: DeliveryOptions,
+        report: BatchReport,
+        reconciliation: Reconciliation | None,
+        client: Client,
+        clock: Clock,
     ) -> None:
         self._batch = batch
+        self._client = client
+        self._clock = clock
         self._reconciliation = reconciliation
         self._options = options
         self._report = report
@@ -125,15 +134,17 @@ class _Delivery:
             self._writers.append(writer)
             self._report.destinations.append(str(writer.destination))
 
-    def already_delivered(self) -> bool:
+    async def already_delivered(self) -> bool:
         """Whether earlier runs delivered the batch to every sink.
 
         Raises:
             IncompleteError: a sink holds the batch as final, but not all of it.
         """
         for writer in self._writers:
-            verdict = self._verdict(writer.held)
-            if writer.committed and not verdict.complete:
+            if not writer.committed:
+                continue
+            verdict = await self._settled_verdict(writer.held)
+            if not verdict.complete:
                 raise IncompleteError(
                     f"{writer.destination} is there already but does not hold the whole batch: {verdict}; "
                     "move it away to have it written anew",
@@ -148,7 +159,7 @@ class _Delivery:
         self._report.outcome = Outcome.ALREADY_DELIVERED
         return True
 
-    async def fetch(self, client: Client, clock: Clock, random: Random) -> None:
+    async def fetch(self, random: Random) -> None:
         """Download until every writer has every record.
 
         Raises:
@@ -168,14 +179,19 @@ class _Delivery:
             fault: StreamerError | None = None
             self._report.downloads += 1
             try:
-                await self._download(client, intake)
+                await self._download(intake)
             except (TransportError, ApiError) as error:
                 if not may_pass(error):
                     raise
                 fault = error
+            except TooMuchError:
+                counts = self._batch.request_counts
+                await self._settled_verdict(self._tally)
+                if self._batch.request_counts == counts:
+                    raise
             self._count()
             # Of what came alone: what a sink holds from before is only believed when the results have it, too.
-            verdict = self._verdict(self._tally)
+            verdict = self._verdict(self._tally) if fault else await self._settled_verdict(self._tally)
             self._refuse_strangers(whole=verdict.complete)
             if verdict.complete:
                 return
@@ -185,7 +201,7 @@ class _Delivery:
             log.warning("%s: %s%s", self._batch.id, verdict, f", because {fault}" if fault else "", extra=extra)
             if pause is None:
                 raise self._give_up(verdict, fault)
-            await clock.sleep(pause)
+            await self._clock.sleep(pause)
 
     def _give_up(self, verdict: Verdict, fault: StreamerError | None) -> IncompleteError:
         message = f"{verdict} in {self._report.downloads:,} downloads"
@@ -225,11 +241,11 @@ class _Delivery:
         extra = {"action": "delivered", "batch_id": self._batch.id}
         log.info("%s is delivered, records: %s", self._batch.id, f"{len(self._tally):,}", extra=extra)
 
-    async def _download(self, client: Client, intake: Intake) -> None:
+    async def _download(self, intake: Intake) -> None:
         """Ask for the results once and hand on what comes."""
         options = self._options
         pieces = download(
-            client,
+            self._client,
             self._batch,
             self._position,
             max_record_bytes=options.max_record_bytes,
@@ -255,6 +271,19 @@ class _Delivery:
 
     def _verdict(self, tally: Tally) -> Verdict:
         return verify(self._batch.request_counts, tally.types, self._options.only)
+
+    async def _settled_verdict(self, tally: Tally) -> Verdict:
+        """The verdict, once counts that cannot be right were asked for again."""
+        verdict = self._verdict(tally)
+        if not are_doubtful(self._batch, verdict):
+            return verdict
+
+        def doubtful(batch: Batch) -> bool:
+            return are_doubtful(batch, verify(batch.request_counts, tally.types, self._options.only))
+
+        self._batch = await recounted(self._client, self._batch, doubtful, self._clock)
+        self._report.expected = self._batch.request_counts.total
+        return self._verdict(tally)
 
     def _refuse_strangers(self, *, whole: bool) -> None:
         """See that what the sinks hold from earlier runs is of this batch.

@@ -7,6 +7,7 @@ from functools import partial
 
 import msgspec
 
+from streamer.defaults import MAX_REQUESTS
 from streamer.errors import IncompleteError
 from streamer.report import BatchReport
 from streamer.results.accounting import Tally
@@ -19,6 +20,10 @@ from streamer.sources.download import Begin
 
 SURPLUS = 1000  # records above what the batch can have that are taken, to be counted, before a download is ended
 LONGEST_RECORD = 1 << 30  # bytes: hundreds of times what a model can write, so a line that does not end
+
+
+class TooMuchError(IncompleteError):
+    """A download brings more than any results of its batch can be."""
 
 
 class Intake:
@@ -56,7 +61,7 @@ class Intake:
         """Take the next piece of a download.
 
         Raises:
-            IncompleteError: the download brings more than any results can be.
+            TooMuchError: the download brings more than any results can be.
             SinkError: a writer failed, or the rejects could not be written.
         """
         self._report.bytes += piece.size  # before a slow sink is waited for: a run that looks hung gets killed
@@ -137,9 +142,9 @@ class Intake:
         """End a download that would fill every disk; what is beyond these bounds can never make a batch complete.
 
         Raises:
-            IncompleteError: it brings more than any results can be.
+            TooMuchError: it brings more than any results can be.
         """
-        most = self._report.expected + SURPLUS
+        most = min(self._report.expected or MAX_REQUESTS, MAX_REQUESTS) + SURPLUS  # 0: the server has not counted
         too_many = {
             "records": len(self._tally),
             "records that had come before": self._tally.duplicates,
@@ -149,8 +154,10 @@ class Intake:
         if self._long_bytes > LONGEST_RECORD:
             what = f"{self._long_bytes:,} bytes of one record"
         if what:
-            raise IncompleteError(
-                f"{what} came and no end, but the batch has {self._report.expected:,} records; the download was ended",
+            known = 0 < self._report.expected <= MAX_REQUESTS
+            has = f"the batch has {self._report.expected:,}" if known else f"a batch has at most {MAX_REQUESTS:,}"
+            raise TooMuchError(
+                f"{what} came and no end, but {has} records; the download was ended",
                 expected=self._report.expected,
                 received=len(self._tally),
             )
