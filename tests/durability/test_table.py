@@ -16,7 +16,9 @@ def _tests(file: Path) -> set[str]:
 
 
 def test_every_fault_is_in_the_table() -> None:
-    assert [int(number) for number, _, _ in ROWS] == list(range(1, 67))
+    numbers = [int(number) for number, _, _ in ROWS]
+    assert numbers[:66] == list(range(1, 67))
+    assert len(set(numbers)) == len(numbers)
 
 
 def test_every_test_that_the_table_names_exists() -> None:
