@@ -29,6 +29,7 @@ class BatchReport(msgspec.Struct, kw_only=True):
     distinct: int = 0  # distinct custom_ids that are delivered, those of earlier runs included
     records: dict[str, int] = {}  # those, by type
     errors: dict[str, int] = {}  # errored records that came in this run, by the API's error type
+    error_messages: dict[str, int] = {}  # of those by `type: message`, as the API said it; the first 100 kinds
     duplicates: int = 0  # records whose custom_id had come before in the same download
     duplicate_ids: list[str] = []  # the first 100 of those custom_ids
     unknown_ids: list[str] = []  # the first 100 custom_ids that nobody asked for, where the requests are known
@@ -68,6 +69,15 @@ class RunReport(msgspec.Struct, kw_only=True):
         for report in self.batches:
             for name, n in report.records.items():
                 total[name] = total.get(name, 0) + n
+        return total
+
+    @property
+    def error_messages(self) -> dict[str, int]:
+        """What the API said of errored records that came in this run, by how many, of all batches."""
+        total: dict[str, int] = {}
+        for report in self.batches:
+            for message, n in report.error_messages.items():
+                total[message] = total.get(message, 0) + n
         return total
 
     @property

@@ -13,6 +13,7 @@ from streamer.cli.exits import Exit
 from streamer.cli.options import make_client
 from streamer.cli.show.batches import batch_line
 from streamer.cli.show.formatting import plural
+from streamer.cli.show.repeated import Repeated
 from streamer.cli.stdio import say
 from streamer.errors import AuthenticationError, ConfigurationError, StreamerError
 
@@ -28,18 +29,19 @@ async def for_each(ids: Iterable[str], do: Callable[[str], Awaitable[None]]) -> 
     Raises:
         AuthenticationError: the key is refused.
     """
-    code = Exit.COMPLETE
+    code, failures = Exit.COMPLETE, Repeated()
     for batch_id in dict.fromkeys(ids):
         try:
             await do(batch_id)
         except AuthenticationError:
             raise
         except ConfigurationError as error:
-            say(str(error))
+            failures.say(str(error), about=batch_id)
             code = Exit.USAGE
         except StreamerError as error:
-            say(str(error))
+            failures.say(str(error), about=batch_id)
             code = code or Exit.INCOMPLETE
+    failures.say_rest()
     return code
 
 

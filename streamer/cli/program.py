@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from streamer.api.masking import looks_like_key, masked
 from streamer.cli.exits import Exit, Interrupted
 from streamer.cli.parser import make_parser
+from streamer.cli.show.repeated import Repeated
 from streamer.cli.stdio import forget_stdout, open_missing, say, stdout_failed
 
 if TYPE_CHECKING:
@@ -122,12 +123,19 @@ class _StderrLines(logging.Handler):
     def __init__(self, level: int, *, retries: bool) -> None:
         super().__init__(level=logging.INFO)
         self._least = level
+        self._repeated = Repeated()
         self._retries = retries
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= self._least or (self._retries and getattr(record, "action", "") == "retry"):
             kind = "warning: " if record.levelno == logging.WARNING else ""
-            say(kind + self.format(record))
+            speak = say if self._least <= logging.INFO else self._repeated.say  # who asks for everything gets it
+            speak(kind + self.format(record))
+
+    def close(self) -> None:
+        """Say how many were not said."""
+        self._repeated.say_rest()
+        super().close()
 
 
 @contextmanager
@@ -142,4 +150,5 @@ def _logging(verbose: bool, quiet: bool) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
+        handler.close()
         log.setLevel(logging.NOTSET)

@@ -265,6 +265,7 @@ class _Delivery:
         self._report.records = dict(types)
         self._report.distinct = sum(types.values())
         self._report.errors = dict(self._tally.errors)
+        self._report.error_messages = dict(self._tally.messages)
         self._report.usage = self._tally.usage
         self._report.duplicates = self._tally.duplicates
         self._report.duplicate_ids = self._tally.duplicate_ids

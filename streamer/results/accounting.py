@@ -21,6 +21,7 @@ from streamer.results.record import HeadResult, HeadUsage
 
 LONG_PROMPT = 100_000  # tokens; of some models a record with a longer prompt has another price
 NAMED = 100  # custom_ids of a kind (come twice, missing, unknown) that a report names; the others are counted
+MESSAGE_LENGTH = 300  # characters of an error's message by which it is counted
 
 
 Columns = list[tuple[Any, ...]]  # the values of each field of `HeadUsage`, of several of them
@@ -90,6 +91,7 @@ class Tally:
         self.ids: dict[str, str] = {}  # custom_id -> type of the first record that carried it
         self.types: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()  # errored records by the API's error type
+        self.messages: Counter[str] = Counter()  # what the API said of those, as `type: message`; the first kinds
         self.usage: dict[str, Tokens] = {}  # by model, and by what else decides the price: see `rate`
         self.duplicates = 0  # records whose custom_id had already come in the same pass
         self.duplicate_ids: list[str] = []  # the first of those
@@ -151,7 +153,15 @@ class Tally:
             self._add_usage(spent)
         if len(messages) < len(results):
             errors = [result.error.error for result in results if result.message is None and result.error is not None]
-            self.errors.update(error.type for error in errors if error is not None)
+            told = [error for error in errors if error is not None]
+            self.errors.update(error.type for error in told)
+            for error in told:
+                self._count_message(f"{error.type}: {error.message}"[:MESSAGE_LENGTH])
+
+    def _count_message(self, message: str) -> None:
+        """Count what the API said; messages that differ from request to request are not kept without end."""
+        if message in self.messages or len(self.messages) < NAMED:
+            self.messages[message] += 1
 
     def _add_usage(self, spent: list[tuple[str, HeadUsage]]) -> None:
         models, usages = zip(*spent, strict=True)

@@ -58,6 +58,7 @@ class HeadErrorDetail(msgspec.Struct, gc=False):
     """The inner error of an errored result."""
 
     type: Name = ""
+    message: object = ""  # text, where it is the API's; whatever else it may be is no fault of the record
 
 
 class HeadError(msgspec.Struct, gc=False):

@@ -42,6 +42,11 @@ class StdoutSink(Sink):
     def __repr__(self) -> str:
         return "StdoutSink()"
 
+    @property
+    def unread(self) -> bool:
+        """Whether it was found that nobody reads any more, so that no batch can be written."""
+        return self._pipe.unread
+
     async def open(self, batch: Batch) -> StdoutWriter:
         """Begin to write a batch; nothing is held of it.
 
@@ -125,6 +130,7 @@ class Pipe:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._torn = False  # the last byte written is inside a record
+        self.unread = False  # the reader is gone
 
     def check(self) -> None:
         """Raise `SinkError` when the descriptor is closed."""
@@ -168,8 +174,8 @@ class Pipe:
             raise self._failed(error) from error
         return written
 
-    @staticmethod
-    def _failed(error: OSError) -> SinkError:
+    def _failed(self, error: OSError) -> SinkError:
         if isinstance(error, BrokenPipeError):
+            self.unread = True
             return SinkError("nobody reads standard output any more; run the same again to have everything")
         return SinkError(f"standard output could not be written: {error.strerror}; run the same again with another")

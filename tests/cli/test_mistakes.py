@@ -137,13 +137,14 @@ def test_an_unusable_target_fails_its_batch_and_no_other(
     target = "out/{batch_id}/results.jsonl"
     done = streamer("run", bad, good, "--to", target, cwd=tmp_path, base_url=emulator.base_url)
     assert done.returncode == 1
-    [sentence, total] = done.stderr.splitlines()
+    [sentence, errored, total] = done.stderr.splitlines()
+    assert "6 of 30 requests did not succeed" in errored
     assert f"out/{bad}" in sentence
     assert "1 of 2 batches delivered, 1 failed" in total
     assert len((tmp_path / "out" / good / "results.jsonl").read_text().splitlines()) == 30
 
 
-@pytest.mark.parametrize("words", ["list", "run --all --json"])
+@pytest.mark.parametrize("words", ["list", "run --all --json -q"])
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path, emulator: RunningEmulator, words: str) -> None:
     command = f"{' '.join(COMMAND)} {words} | true; exit ${{PIPESTATUS[0]}}"
     env = environment(emulator.base_url, KEY)

@@ -65,11 +65,15 @@ def test_classify_three_items_and_print_them_sorted(tmp_path: Path) -> None:
     assert all(texts.values())
 
 
-def test_in_a_pipe_it_is_silent_and_the_file_holds_every_answer(tmp_path: Path, service: RunningEmulator) -> None:
+def test_in_a_pipe_it_says_what_failed_alone_and_the_file_holds_every_answer(
+    tmp_path: Path, service: RunningEmulator
+) -> None:
     requests(tmp_path / "requests.jsonl", 300)
     words = ("process", "requests.jsonl", "--to", "out/answers.json", "--retry", "9", "--report", "report.json", *SOON)
     done = streamer(*words, cwd=tmp_path, base_url=service.base_url)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (0, "", 1)
+    line = r"\d+ of 300 requests did not succeed \(\d+ errored\), \d+ with invalid_request_error: "
+    assert re.search(line, done.stderr)
     assert ids_in(tmp_path / "out" / "answers.json") == [f"q-{n}" for n in range(300)]
     report = json.loads((tmp_path / "report.json").read_text())
     assert PROCESS_FIELDS - {"event"} == set(report)

@@ -16,7 +16,8 @@ from tests.cli.command import KEY, Started, listed, raw_results, streamer
 
 BATCH_FIELDS = {
     "event", "complete", "batch_id", "outcome", "expected", "distinct", "records", "errors", "duplicates", "rejected",
-    "duplicate_ids", "unknown_ids", "bytes", "downloads", "seconds", "usage", "cost", "destinations", "error",
+    "duplicate_ids", "unknown_ids", "error_messages", "bytes",
+    "downloads", "seconds", "usage", "cost", "destinations", "error",
 }  # fmt: skip
 RUN_FIELDS = {
     "event", "complete", "batches", "records", "bytes", "seconds", "requests", "retries", "missing", "missing_ids",
@@ -25,9 +26,12 @@ RUN_FIELDS = {
 OUTCOMES = {"waiting", "streaming", "delivered", "already_delivered", "incomplete", "failed"}
 
 
-def test_a_run_in_a_pipe_is_silent_and_writes_every_batch(tmp_path: Path, emulator: RunningEmulator) -> None:
+def test_a_run_in_a_pipe_says_what_failed_alone_and_writes_every_batch(
+    tmp_path: Path, emulator: RunningEmulator
+) -> None:
     done = streamer("run", "--all", cwd=tmp_path, base_url=emulator.base_url)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (0, "", 1)
+    assert "36 of 180 requests did not succeed (36 errored)" in done.stderr
     files = {path.stem: path.read_text().splitlines() for path in (tmp_path / "results").iterdir()}
     assert set(files) == set(listed(emulator))
     assert {len(lines) for lines in files.values()} == {30}

@@ -21,6 +21,8 @@ def test_verbose_tells_the_life_of_a_batch(tmp_path: Path) -> None:
         done = streamer(*words, "-v", cwd=tmp_path, base_url=emulator.base_url)
         silent = streamer(*words, "--project", "another", cwd=tmp_path, base_url=emulator.base_url)
     told = [line.split(maxsplit=2) for line in done.stderr.splitlines()]
+    *told, summary = told
     assert [line[2] for line in told] == ["is created, batch 1 of 1", "has ended", "is delivered, records: 1"]
     assert len({line[1] for line in told}) == 1
+    assert " ".join(summary[1:]).startswith("1 answer in answers.jsonl (1 succeeded); claude-opus-5-5: ")
     assert (silent.returncode, silent.stderr) == (0, "")

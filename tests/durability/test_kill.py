@@ -78,7 +78,7 @@ def killed_at(folder: Path, truth: Truth, point: str, *words: str) -> None:
 
 def finished(folder: Path, truth: Truth, *words: str) -> None:
     """The same command again."""
-    with Started("run", *truth.ids, *words, cwd=folder, base_url=truth.emulator.base_url) as started:
+    with Started("run", "-q", *truth.ids, *words, cwd=folder, base_url=truth.emulator.base_url) as started:
         assert (started.done.returncode, started.done.stderr) == (0, "")
 
 

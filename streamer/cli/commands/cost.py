@@ -128,6 +128,7 @@ async def _count(args: argparse.Namespace, paths: Iterable[Path], ids: Sequence[
 async def _stream(args: argparse.Namespace, ids: Iterable[str], spent: UsageTotal) -> int:
     """Count the records of batches as the API sends them."""
     from streamer.cli.eachbatch import for_each
+    from streamer.cli.show.repeated import Repeated
     from streamer.cli.show.reporter import say_failure
     from streamer.cli.show.runprogress import RunProgress
     from streamer.cli.show.terminal import shown
@@ -147,10 +148,11 @@ async def _stream(args: argparse.Namespace, ids: Iterable[str], spent: UsageTota
                 )
             ended.append(batch.id)
 
-        code = await for_each(ids, find)
-        progress = RunProgress(client, ended, say_failure)
+        code, failures = await for_each(ids, find), Repeated()
+        progress = RunProgress(client, ended, lambda report: say_failure(report, failures))
         async with shown(progress, on=not args.quiet):
             report = await run(client, ended, CountingSink(), observer=progress)
+        failures.say_rest()
     spent.add(report.records, report.usage)
     return max(code, Exit.COMPLETE if report.complete else Exit.INCOMPLETE)
 

@@ -85,6 +85,7 @@ def handler(args: argparse.Namespace) -> int:
 
 async def _demo(args: argparse.Namespace, emulator: RunningEmulator) -> int:
     from streamer.api.client import Client
+    from streamer.cli.show.repeated import Repeated
     from streamer.cli.show.reporter import say_failure
     from streamer.cli.show.runprogress import RunProgress
     from streamer.cli.show.summary import summary
@@ -101,7 +102,8 @@ async def _demo(args: argparse.Namespace, emulator: RunningEmulator) -> int:
         await client.cancel(ids[-1])
         if not args.quiet:
             say(f"{BATCHES} batches of {REQUESTS} requests are submitted, and the last of them is canceled")
-        progress = RunProgress(client, ids, say_failure)
+        progress = RunProgress(client, ids, lambda report: say_failure(report, failures))
+        failures = Repeated()
         async with shown(progress, on=not args.quiet):
             report = await run(
                 client,
@@ -110,6 +112,7 @@ async def _demo(args: argparse.Namespace, emulator: RunningEmulator) -> int:
                 RunOptions(poll_interval=POLL_INTERVAL, rejects=str(Path(args.to) / "{batch_id}.rejects.jsonl")),
                 observer=progress,
             )
+    failures.say_rest()
     print("\n".join(summary(report, [template], Prices.load())))
     if report.complete:
         print("", *ways_to_look(Path(report.batches[0].destinations[0])), sep="\n")

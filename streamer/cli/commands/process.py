@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from streamer.cli.exits import Exit
 from streamer.cli.options import (
     Subparsers,
     add_client_options,
@@ -153,9 +152,7 @@ async def answer(args: argparse.Namespace, files: Sequence[str], to: str, option
 
     if args.json and to == "-":
         raise ConfigurationError("--to - and --json both write to stdout; send the answers to a file, or drop --json")
-    reporter = Reporter(
-        [to], quiet=args.quiet, as_json=args.json, report_file=args.report, prices=args.prices, sources=files
-    )
+    reporter = Reporter(args, [to], files)
     looked_on = not args.quiet and sys.stderr.isatty()
     client: Client
     async with make_client(args) as client:
@@ -169,8 +166,7 @@ async def answer(args: argparse.Namespace, files: Sequence[str], to: str, option
                 options,
                 observer=progress,
             )
-    reporter.process(report)
-    return Exit.COMPLETE if report.complete and reporter.heard else Exit.INCOMPLETE
+    return reporter.process(report)
 
 
 def retries(text: str) -> int:

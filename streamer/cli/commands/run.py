@@ -25,8 +25,10 @@ from streamer.cli.options import (
 from streamer.cli.paths import directory_value, path_value, target_value
 from streamer.cli.requestfiles import add_form_options, asked_by
 from streamer.cli.resultfiles import DEFAULT_RESULTS
+from streamer.cli.stdio import say
 
 if TYPE_CHECKING:
+    from streamer.report import BatchReport
     from streamer.sinks.base import Sink
 
 DESCRIPTION = """
@@ -175,41 +177,65 @@ async def _run(args: argparse.Namespace, ids: list[str], targets: list[str]) -> 
     from streamer.runs.options import RunOptions
     from streamer.runs.run import run
     from streamer.sinks.file import FileSink
+    from streamer.sinks.stdout import StdoutSink
     from streamer.sinks.targets import sink_for
 
-    sources = args.requests or ()
-    reporter = Reporter(
-        targets, quiet=args.quiet, as_json=args.json, report_file=args.report, prices=args.prices, sources=sources
-    )
+    reporter = Reporter(args, targets, args.requests or ())
     async with make_client(args) as client:
-        progress = RunProgress(client, ids, reporter.batch)
         sinks = [sink_for(target) for target in targets]
+        pipes = [sink for sink in sinks if isinstance(sink, StdoutSink)]
+        files = [target for target, sink in zip(targets, sinks, strict=True) if isinstance(sink, FileSink)]
         if args.checkpoint is not None:
             sinks = checkpointed(sinks, targets, args.checkpoint)
-        files = [target for target, sink in zip(targets, sinks, strict=True) if isinstance(sink, FileSink)]
+        options = RunOptions(
+            everything=args.all,
+            follow=args.follow,
+            only=None if args.only is None else frozenset(args.only),
+            concurrency=args.concurrency,
+            poll_interval=args.poll_interval,
+            usage=args.usage,
+            rejects=args.rejects or rejects_beside(files[0] if files else DEFAULT_RESULTS),
+            expected_ids=expected_ids(args) if args.requests else None,
+        )
+        stop = _Stop()
+
+        def finished(report: BatchReport) -> None:
+            if any(pipe.unread for pipe in pipes):
+                stop()  # every batch goes to every target, so none can be delivered any more
+            else:
+                reporter.batch(report)
+
+        progress = RunProgress(client, ids, finished)
         try:
             async with shown(progress, on=not (args.quiet or _stdout_is_the_terminal(args, targets))):
-                report = await run(
-                    client,
-                    ids,
-                    sinks,
-                    RunOptions(
-                        everything=args.all,
-                        follow=args.follow,
-                        only=None if args.only is None else frozenset(args.only),
-                        concurrency=args.concurrency,
-                        poll_interval=args.poll_interval,
-                        usage=args.usage,
-                        rejects=args.rejects or rejects_beside(files[0] if files else DEFAULT_RESULTS),
-                        expected_ids=expected_ids(args) if args.requests else None,
-                    ),
-                    observer=progress,
-                )
-        except BaseException:  # a run that is followed always ends so, and what it did is worth telling
-            reporter.run(progress.report())
+                report = await run(client, ids, sinks, options, observer=progress)
+        except BaseException:  # a run that is followed always ends so, and what it did is worth saying
+            if stop.asked():
+                say("nobody reads standard output any more, so the run stopped; run the same again to have everything")
+                return Exit.INCOMPLETE
+            reporter.run(progress.report(), args.only)
             raise
-    reporter.run(report)
-    return Exit.COMPLETE if report.complete and reporter.heard else Exit.INCOMPLETE
+    return reporter.run(report, args.only)
+
+
+class _Stop:
+    """Ends the task it was made in, which is told from its being cancelled by somebody else."""
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self._task = asyncio.current_task()
+        self._asked = False
+
+    def __call__(self) -> None:
+        """End it, once."""
+        if self._task is not None and not self._asked:
+            self._asked = True
+            self._task.cancel()
+
+    def asked(self) -> bool:
+        """Whether it was to be ended; then it goes on from here."""
+        return self._asked and self._task is not None and not self._task.uncancel()
 
 
 def _stdout_is_the_terminal(args: argparse.Namespace, targets: list[str]) -> bool:
