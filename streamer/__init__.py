@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from streamer.api.types import BatchPage as BatchPage
     from streamer.api.types import DeletedBatch as DeletedBatch
     from streamer.api.types import RequestCounts as RequestCounts
+    from streamer.api.types import ResultType as ResultType
     from streamer.errors import ApiError as ApiError
     from streamer.errors import AuthenticationError as AuthenticationError
     from streamer.errors import ConfigurationError as ConfigurationError
@@ -93,6 +94,7 @@ _HOMES = {
         "BatchPage",
         "DeletedBatch",
         "RequestCounts",
+        "ResultType",
     ),
     "streamer.errors": (
         "ApiError",

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from streamer.api.types import RESULT_TYPES
 from streamer.errors import ConfigurationError
 
-SUCCEEDED, ERRORED, CANCELED, EXPIRED = "succeeded", "errored", "canceled", "expired"
+SUCCEEDED, ERRORED, CANCELED, EXPIRED = RESULT_TYPES
 MISSING = "missing"  # no record came for the request
 
 RETRIED = frozenset({EXPIRED, "overloaded_error", "api_error", "timeout_error", "rate_limit_error"})

@@ -8,13 +8,22 @@ Shapes as in the official Python client 2.12.0 and recorded traffic of 2025.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
 ENDED = "ended"  # the one processing_status that means: every record is final
 PAGE_LIMIT = 1000  # batches in one answer of the list endpoint, at most
-RESULT_TYPES = ("succeeded", "errored", "canceled", "expired")  # the types known so far, in the API's order
+
+#: What became of a request. These are the types known so far, and a type checker finds any other word, "cancelled"
+#: say. One that the API adds comes as it is all the same, and nothing here refuses it: give a `match` a `case _`.
+ResultType = Literal["succeeded", "errored", "canceled", "expired"]
+RESULT_TYPES: tuple[ResultType, ...] = get_args(ResultType)  # in the API's order
+
+if TYPE_CHECKING:
+    _AsItCame = ResultType
+else:
+    _AsItCame = str
 
 
 class RequestCounts(msgspec.Struct, frozen=True, omit_defaults=False):
@@ -165,9 +174,9 @@ class Result(msgspec.Struct, frozen=True):
     """What became of one request.
 
     `type` is `succeeded` (then `message` is set), `errored` (then `error` is), `canceled`, `expired`, or a type
-    not known yet.
+    not known yet: see `ResultType`.
     """
 
-    type: str
+    type: _AsItCame
     message: Message | None = None
     error: ErrorResponse | None = None

@@ -7,6 +7,7 @@ from functools import partial
 
 import msgspec
 
+from streamer.api.types import ResultType
 from streamer.defaults import MAX_REQUESTS
 from streamer.errors import IncompleteError
 from streamer.report import BatchReport
@@ -41,7 +42,7 @@ class Intake:
         self,
         writers: Sequence[Writer],
         *,
-        only: Collection[str] | None,
+        only: Collection[ResultType] | None,
         tally: Tally,
         rejects: RejectFile,
         report: BatchReport,

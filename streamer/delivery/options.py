@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from streamer.api.types import ResultType
 from streamer.results.framing import MAX_RECORD_BYTES
 
 
@@ -13,7 +14,7 @@ class DeliveryOptions:
     """How the records of a batch are delivered.
 
     Attributes:
-        only: the result types to deliver, e.g. `{"succeeded", "errored"}`; None for all.
+        only: the result types to deliver, e.g. `{"succeeded", "errored"}`; None for all. See `ResultType`.
         max_record_bytes: a longer record is never held whole; sinks that cannot take it in parts reject it.
         usage: count tokens. Without it ids and types of records of the usual shape are read from their first bytes,
             which takes half the time, and damage further inside a record goes unnoticed here.
@@ -21,7 +22,7 @@ class DeliveryOptions:
             `results/{batch_id}.rejects.jsonl`; it is made only when there is something to keep. None to keep none.
     """
 
-    only: Collection[str] | None = None
+    only: Collection[ResultType] | None = None
     max_record_bytes: int = MAX_RECORD_BYTES
     usage: bool = True
     rejects: str | None = None

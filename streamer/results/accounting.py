@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple
 
-from streamer.api.types import RESULT_TYPES, RequestCounts
+from streamer.api.types import RESULT_TYPES, RequestCounts, ResultType
 from streamer.results.record import HeadResult, HeadUsage
 
 LONG_PROMPT = 100_000  # tokens; of some models a record with a longer prompt has another price
@@ -115,7 +115,7 @@ class Tally:
             return None
         first = results[0]
         bare = first.message is None and first.error is None and results.count(first) == len(results)
-        types = [first.type] * len(ids) if bare else [intern(result.type) for result in results]
+        types: list[str] = [first.type] * len(ids) if bare else [intern(result.type) for result in results]
         before = len(self.ids)
         # One pass in C, where asking first and adding then would be two.
         deque(map(self.ids.setdefault, ids, types), maxlen=0)
@@ -220,13 +220,13 @@ class Verdict(msgspec.Struct, frozen=True):
         return f"got {self.received:,} of {self.expected:,} records ({', '.join(differences)})"
 
 
-def verify(counts: RequestCounts, types: Mapping[str, int], only: Collection[str] | None = None) -> Verdict:
+def verify(counts: RequestCounts, types: Mapping[str, int], only: Collection[ResultType] | None = None) -> Verdict:
     """Hold what came, by type, against what the batch says it has; looking at the types `only`, when given.
 
     >>> str(verify(RequestCounts(succeeded=3, errored=1), {"succeeded": 2, "errored": 1}))
     'got 3 of 4 records (1 succeeded missing)'
     """
-    wanted = {name: getattr(counts, name) for name in RESULT_TYPES if only is None or name in only}
+    wanted: dict[str, int] = {name: getattr(counts, name) for name in RESULT_TYPES if only is None or name in only}
     if only is not None:
         types = {name: n for name, n in types.items() if name in only}
     elif counts.processing:  # an ended batch has none; if it says so, the records cannot be all there

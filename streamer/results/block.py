@@ -14,6 +14,7 @@ from operator import itemgetter
 
 import msgspec
 
+from streamer.api.types import ResultType
 from streamer.results.framing import SPACE, Lines, seams
 from streamer.results.record import HEAD, Head, HeadResult, Record, read_head
 from streamer.results.sniffing import sniff
@@ -40,7 +41,7 @@ class Block(msgspec.Struct, frozen=True, gc=False):
         return len(self.ids)
 
     @property
-    def types(self) -> list[str]:
+    def types(self) -> list[ResultType]:
         """The type of each record, in the order of `data`."""
         return [result.type for result in self.results]
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from streamer.api.types import Result
+from streamer.api.types import Result, ResultType
 from streamer.errors import RecordError
 
 # What is kept of every record until its batch is done with has a bound, or a hostile server could fill the memory with
 # it: the API allows 64 characters in a custom_id, and its names are shorter.
 CustomId = Annotated[str, msgspec.Meta(max_length=1024)]
 Name = Annotated[str, msgspec.Meta(max_length=256)]
+if TYPE_CHECKING:
+    TypeName = ResultType
+else:
+    TypeName = Name
 
 
 class HeadCacheCreation(msgspec.Struct, gc=False):
@@ -70,7 +74,7 @@ class HeadError(msgspec.Struct, gc=False):
 class HeadResult(msgspec.Struct, gc=False):
     """What accounting needs of a result."""
 
-    type: Name
+    type: TypeName
     message: HeadMessage | None = None
     error: HeadError | None = None
 
@@ -86,7 +90,7 @@ class _Minimal(msgspec.Struct, gc=False):
     """What makes a record a record."""
 
     class Typed(msgspec.Struct, gc=False):
-        type: Name
+        type: TypeName
 
     custom_id: CustomId
     result: Typed
@@ -113,7 +117,7 @@ class Record(msgspec.Struct, eq=False, gc=False):
     Attributes:
         batch_id: the batch it belongs to.
         custom_id: the id that the request was given.
-        type: `succeeded`, `errored`, `canceled`, `expired`, or a type not known yet.
+        type: `succeeded`, `errored`, `canceled`, `expired`, or a type not known yet: see `ResultType`.
         raw: the bytes as they came, without their newline.
 
     >>> from streamer.results.block import read_lines
@@ -126,7 +130,7 @@ class Record(msgspec.Struct, eq=False, gc=False):
 
     batch_id: str
     custom_id: str
-    type: str
+    type: ResultType
     raw: bytes
     _result: Result | None = None
 

@@ -14,7 +14,7 @@ import pytest
 from streamer.api.client import Client
 from streamer.api.options import ClientOptions
 from streamer.api.retry import RetryPolicy
-from streamer.api.types import Batch, RequestCounts
+from streamer.api.types import Batch, RequestCounts, ResultType
 from streamer.delivery.deliver import Deliverer
 from streamer.delivery.options import DeliveryOptions
 from streamer.delivery.redownloads import CLEAN_DOWNLOADS, FRUITLESS_DOWNLOADS
@@ -56,7 +56,7 @@ async def delivered(
     *,
     counts: RequestCounts = COUNTS,
     clock: FakeClock | None = None,
-    only: frozenset[str] | None = None,
+    only: frozenset[ResultType] | None = None,
     max_record_bytes: int = 10_000,
     rejects: str | None = None,
     batch: Mapping[str, Any] | None = None,
@@ -220,7 +220,7 @@ async def test_only_the_wanted_types_are_delivered_and_proved(tmp_path: Path) ->
     errored = b'{"custom_id":"e","result":{"type":"errored"}}'
     sink = FileSink(tmp_path / "{batch_id}.jsonl")
     counts = RequestCounts(succeeded=10, errored=1)
-    only = frozenset({"errored"})
+    only: frozenset[ResultType] = frozenset({"errored"})
     report, _ = await delivered([chunked(BODY + b"\n" + errored)], [sink], counts=counts, only=only)
     assert report.complete
     assert final(tmp_path) == errored + b"\n"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from streamer.errors import RecordError
+import streamer
+from streamer.errors import ConfigurationError, RecordError
 from streamer.results.record import Record, lenient_loads
 
 
 def record(result: Any, raw: bytes = b"") -> Record:
     raw = raw or json.dumps({"custom_id": "a", "result": result}).encode()
-    return Record("msgbatch_1", "a", "x", raw)
+    return Record("msgbatch_1", "a", "x", raw)  # type: ignore[arg-type]  # a type of the future
 
 
 def test_a_succeeded_result_typed() -> None:
@@ -53,7 +54,8 @@ def test_an_errored_result_typed() -> None:
 
 
 def test_what_the_api_may_add_is_tolerated() -> None:
-    assert record({"type": "paused", "until": 1}).result.type == "paused"
+    paused = record({"type": "paused", "until": 1})
+    assert paused.result.type == "paused"  # type: ignore[comparison-overlap]  # not known to the type checker
     block = {"type": "hologram", "shape": {}, "text": "t"}
     message = record({"type": "succeeded", "message": {"content": [block], "mood": 1}}).result.message
     assert message is not None
@@ -99,3 +101,14 @@ def test_its_repr_says_which_but_not_what() -> None:
 def test_lenient_loads_keeps_small_integers_exact() -> None:
     assert lenient_loads(b"[9223372036854775807, -5]") == [2**63 - 1, -5]
     assert lenient_loads(b"9" * 5000) == float("inf")
+
+
+def test_a_misspelt_type_is_found_by_the_type_checker_and_refused_where_it_is_asked_for() -> None:
+    canceled = Record("msgbatch_1", "a", "canceled", b"")
+    # mypy looks at the tests too, and says so when one of these is no mistake in its eyes.
+    assert canceled.type != "cancelled"  # type: ignore[comparison-overlap]
+    with pytest.raises(ConfigurationError, match="'cancelled' is no type of result"):
+        streamer.RunOptions(only={"cancelled"})  # type: ignore[arg-type]
+    wanted: set[streamer.ResultType] = {"canceled", "expired"}
+    assert streamer.RunOptions(only=wanted).only == wanted
+    assert set(get_args(streamer.ResultType)) == {"succeeded", "errored", "canceled", "expired"}

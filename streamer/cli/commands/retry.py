@@ -205,7 +205,7 @@ class _Left:
         if answer.type != ERRORED:
             return ""
         try:
-            result = Record("", "", answer.type, self._records.record(answer)).result
+            result = Record("", "", ERRORED, self._records.record(answer)).result
         except RecordError:
             return ""
         return "" if result.error is None else result.error.error.message
