@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from streamer.defaults import MAX_BYTES
-from streamer.errors import ConfigurationError
+from streamer.errors import ConfigurationError, StorageError
 from streamer.requests.duplicates import IdHashes
 from streamer.requests.prepare import ID_PREFIX
 from streamer.requests.problems import OnProblem, ProblemLog
@@ -39,6 +39,7 @@ def asked_in_spool(spool: Path, fields: Path | None = None) -> Iterator[Asked]:
 
     Raises:
         ConfigurationError: a file cannot be read.
+        StorageError: one of them is damaged.
     """
     try:
         if fields is None:
@@ -49,6 +50,12 @@ def asked_in_spool(spool: Path, fields: Path | None = None) -> Iterator[Asked]:
                 yield Asked(custom_id, line, record)
     except OSError as error:
         raise ConfigurationError(f"{error.filename} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # of a line, or that one of the files has more of them
+        both = f"{spool}" if fields is None else f"{spool} and {fields}"
+        raise StorageError(
+            f"{both} no longer hold what was written there ({error}); run the same command again with the same request "
+            "files, which writes them anew"
+        ) from error
 
 
 def asked_in_files(
@@ -108,13 +115,14 @@ _identified = msgspec.json.Decoder(_Identified)
 
 
 def _custom_id(draft: Draft) -> str | None:
+    """The custom_id that a request has; None where it has none, or one that is no text."""
     try:
         return _identified.decode(draft.text).custom_id
     except (ValueError, RecursionError):
         pass  # JSON that msgspec does not take, or no request
     try:
         found = lenient_loads(bytes(draft.text))
-        return str(found["custom_id"])
+        return str(found["custom_id"]).encode().decode()  # half a surrogate pair can neither be looked up nor written
     except (ValueError, RecursionError, TypeError, LookupError):
         return None
 

@@ -34,7 +34,7 @@ class Fields:
 
     def __init__(self, names: Sequence[str], first: Asked | None) -> None:
         self._names = names
-        columns = {} if first is None or first.columns is None else _decoded(first.columns)
+        columns = {} if first is None or first.columns is None else _decoded(first.columns, first)
         for name in names:
             if name not in columns and name.split(".")[0] not in (*columns, *_OF_A_REQUEST):
                 what = f"a column ({', '.join(sorted(columns))})" if columns else "custom_id"
@@ -43,8 +43,12 @@ class Fields:
                 )
 
     def of(self, asked: Asked) -> bytes:
-        """The object of one request."""
-        columns = {} if asked.columns is None else _decoded(asked.columns)
+        """The object of one request.
+
+        Raises:
+            ConfigurationError: the request cannot be read.
+        """
+        columns = {} if asked.columns is None else _decoded(asked.columns, asked)
         request: dict[str, Any] | None = None
         chosen = {}
         for name in self._names:
@@ -56,14 +60,24 @@ class Fields:
                 chosen[name] = at_path(columns, path)
                 continue
             if request is None:
-                request = _decoded(asked.line)
+                request = _decoded(asked.line, asked)
             chosen[name] = at_path(request, path)
         return msgspec.json.encode(chosen)
 
 
-def _decoded(line: bytes) -> dict[str, Any]:
+def _decoded(line: bytes, asked: Asked) -> dict[str, Any]:
+    """A request, or its columns, as a dict."""
+    reason = "it is no object"
     try:
-        decoded: dict[str, Any] = msgspec.json.decode(line)
+        decoded = msgspec.json.decode(line)
     except (ValueError, RecursionError):
-        decoded = lenient_loads(line)
+        try:
+            decoded = lenient_loads(line)
+        except (ValueError, RecursionError) as error:
+            decoded, reason = None, str(error)
+    if not isinstance(decoded, dict):
+        raise ConfigurationError(
+            f"the request {asked.custom_id!r} cannot be read ({reason}), so nothing of it can stand beside its answer; "
+            "look at it where the requests are, or leave the fields out"
+        )
     return decoded

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from streamer.answers.asked import Asked
 from streamer.answers.fields import Fields
-from streamer.answers.index import Index
+from streamer.answers.index import Answer, Index
 from streamer.answers.output import Output
 from streamer.answers.recordfiles import RecordFiles
 from streamer.answers.sentagain import MISSING
@@ -70,7 +70,7 @@ def join(
             output.begin()
             pieces = records.pieces(answer)
             if fields is not None:
-                output.write(_beside(asked.custom_id, next(pieces), fields.of(asked)))
+                output.write(_beside(asked.custom_id, _begin(pieces, answer), fields.of(asked)))
             for piece in pieces:
                 output.write(piece)
     if words[MISSING] and output.shrinks:
@@ -87,6 +87,20 @@ def join(
         missing_ids=missing_ids,
         unknown=len(index) - types.total(),
     )
+
+
+def _begin(pieces: Iterator[bytes], answer: Answer) -> bytes:
+    """The first piece of a record that is more than white space.
+
+    Raises:
+        StorageError: no record is there any more.
+    """
+    for piece in pieces:
+        if piece.lstrip().startswith(b"{"):
+            return piece
+        if piece.strip():
+            break
+    raise StorageError(f"{answer.path} was changed while it was being read; run the same again")
 
 
 def _beside(custom_id: str, begin: bytes, fields: bytes) -> bytes:

@@ -160,7 +160,11 @@ class Ledger(SqliteFile):
         with self._turn, suppress(OSError, sqlite3.Error):
             if self._connection is None or self._connection.execute("SELECT count(*) FROM spool").fetchone() != (0,):
                 return
-            self._let_go(discard=True)
+            # Without a WAL, closing touches no other file by its name: that may be another process's from here on.
+            self._connection.execute("PRAGMA journal_mode = DELETE")
+            self.path.unlink()
+            self._connection.close()
+            self._connection = None
             self.directory.rmdir()
 
     def spools(self) -> list[Spooled]:

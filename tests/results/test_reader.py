@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -100,3 +101,27 @@ def test_going_on_where_lines_were_taken_brings_each_record_once(separator: byte
         assert before + [custom_id for piece in after if isinstance(piece, Block) for custom_id in piece.ids] == [
             f"a-{n}" for n in range(5)
         ]
+
+
+@given(
+    flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 7)), max_size=4),
+    cut=st.integers(0, 10_000),
+    longest=st.sampled_from([10, 40, 1 << 20]),
+    usage=st.booleans(),
+)
+def test_whatever_bits_are_flipped_nothing_is_raised_and_no_byte_is_lost(
+    flips: list[tuple[int, int]], cut: int, longest: int, usage: bool
+) -> None:
+    records = [
+        record("a", "succeeded", 'é\ud83d "\\'),
+        record("b", "api_error", "é"),
+        record("c"),
+        record("d", "expired"),
+    ]
+    body = bytearray(b"\n".join(records))
+    for place, bit in flips:
+        body[place % len(body)] ^= 1 << bit
+    spoilt = bytes(body[: cut % len(body) + 1])
+    pieces = read(spoilt, [], max_record_bytes=longest, usage=usage)
+    came = b"".join(piece.raw if isinstance(piece, Reject) else piece.data for piece in pieces)
+    assert Counter(came.translate(None, b"\n\r \t")) == Counter(spoilt.translate(None, b"\n\r \t"))
