@@ -160,10 +160,12 @@ class Prices:
 
         An id is known as it is or followed by `-` and a date of eight digits; all else is another model.
         """
-        known = self._models.get(model)
-        if known is None and _DATED.fullmatch(model[-9:]):
-            known = self._models.get(model[:-9])
-        return known
+        return self._models.get(model) or self._models.get(undated(model))
+
+    @property
+    def models(self) -> frozenset[str]:
+        """The ids of the models with a price."""
+        return frozenset(self._models)
 
     def price(self, usage: Mapping[str, Tokens]) -> Cost:
         """What usage costs.
@@ -184,6 +186,15 @@ class Prices:
                 return CostLine(key, tokens)
             usd += (tokens.web_searches * self._web_search.per_thousand).scaleb(THOUSAND)
         return CostLine(key, tokens, usd, price.date, price.source)
+
+
+def undated(model: str) -> str:
+    """The id of a model without the date that an exact id ends in.
+
+    >>> undated("claude-haiku-4-5-20251001"), undated("claude-haiku-4-5")
+    ('claude-haiku-4-5', 'claude-haiku-4-5')
+    """
+    return model[:-9] if _DATED.fullmatch(model[-9:]) else model
 
 
 def split_key(key: str) -> tuple[str, list[str]]:

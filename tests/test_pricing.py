@@ -39,6 +39,14 @@ def usd(usage: dict[str, Tokens], prices: Prices | None = None) -> Decimal:
         ("claude-opus-4-5", "2.5 12.5 3.125 5 0.25"),
         ("claude-sonnet-4-6", "1.5 7.5 1.875 3 0.15"),
         ("claude-haiku-4-5", "0.5 2.5 0.625 1 0.05"),
+        # Models that are retired, whose answers are still counted: those of the guide of 2025.
+        ("claude-opus-4-20250514", "7.5 37.5 9.375 15 0.75"),
+        ("claude-sonnet-4-20250514", "1.5 7.5 1.875 3 0.15"),
+        ("claude-3-7-sonnet-20250219", "1.5 7.5 1.875 3 0.15"),
+        ("claude-3-5-sonnet-20241022", "1.5 7.5 1.875 3 0.15"),
+        ("claude-3-5-haiku-20241022", "0.4 2 0.5 0.8 0.04"),
+        ("claude-3-haiku-20240307", "0.125 0.625 0.15625 0.25 0.0125"),
+        ("claude-3-opus-20240229", "7.5 37.5 9.375 15 0.75"),
     ],
 )
 def test_the_prices_that_ship_are_those_that_are_published(model: str, each: str) -> None:

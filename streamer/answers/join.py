@@ -13,6 +13,7 @@ from streamer.answers.index import Answer, Index
 from streamer.answers.output import Output
 from streamer.answers.recordfiles import RecordFiles
 from streamer.answers.sentagain import MISSING
+from streamer.answers.text import TextForm, text_answer
 from streamer.errors import StorageError
 
 NAMED = 100  # custom_ids that are named; the others are counted
@@ -35,6 +36,7 @@ def join(
     output: Output,
     *,
     fields: Fields | None = None,
+    text: TextForm | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Joined:
     """Write the answer to each request, in the order of the requests, and make the output final.
@@ -47,9 +49,11 @@ def join(
         index: where the answers are; settled.
         output: where they go.
         fields: what to put beside each answer; None for nothing.
+        text: write the text of each answer alone, in this form; one answer at a time is then held whole.
         check: called from time to time; what it raises ends this.
 
     Raises:
+        RecordError: with `text`, a result is not of the API's shape.
         StorageError: something cannot be read or written; or answers are missing, and a file is there that holds more
             than there is: it may be all that is left of them, and stays.
     """
@@ -68,6 +72,10 @@ def join(
             types[answer.type] += 1
             words[answer.word] += 1
             output.begin()
+            if text is not None:
+                beside = None if fields is None else fields.of(asked)
+                output.write(text_answer(asked.custom_id, records.record(answer), text, beside))
+                continue
             pieces = records.pieces(answer)
             if fields is not None:
                 output.write(_beside(asked.custom_id, _begin(pieces, answer), fields.of(asked)))

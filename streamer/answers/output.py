@@ -1,4 +1,4 @@
-"""Where all answers go: a file of lines, a file that is one JSON array, or standard output."""
+"""Where all answers go: a file of lines, a file that is one JSON text, or standard output."""
 
 from __future__ import annotations
 
@@ -36,17 +36,21 @@ class Output:
     """The answers, being written one after another; blocking, for one thread at a time.
 
     Args:
-        target: a path, whose file is a JSON array when it ends in `.json`, else JSON to a line; `-` is standard output.
+        target: a path, whose file is one JSON text when it ends in `.json`, else of lines; `-` is standard output.
+        keyed: the answers are members of a JSON object and not elements of an array, where it is one JSON text.
 
     Raises:
         ConfigurationError, StorageError: it cannot be written; said when this is made, and not after hours.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, keyed: bool = False) -> None:
         self.target = target
         self._taker = _Stdout() if target == STDOUT else WholeFile(Path(target))
-        array = target.endswith(".json")
-        self._before, self._between, self._after = (b"[\n", b",\n", b"\n]\n") if array else (b"", b"\n", b"\n")
+        begin, end = (b"{", b"}") if keyed else (b"[", b"]")
+        self._empty = begin + end + b"\n"
+        self._before, self._between, self._after = b"", b"\n", b"\n"
+        if target.endswith(".json"):
+            self._before, self._between, self._after = begin + b"\n", b",\n", b"\n" + end + b"\n"
         self._answers = 0
         self._bytes = 0
 
@@ -85,7 +89,7 @@ class Output:
         if self._answers:
             self._taker.write(self._after)
         elif self._before:
-            self._taker.write(b"[]\n")
+            self._taker.write(self._empty)
         self._taker.publish()
 
     def close(self) -> None:

@@ -46,7 +46,7 @@ class RecordFiles:
             yield data.replace(b"\n", b" ")  # in an array it may have gone over lines; a string holds no newline
 
     def record(self, answer: Answer) -> bytes:
-        """The bytes of a record that is not long."""
+        """The bytes of a record, all of them held."""
         return b"".join(self.pieces(answer))
 
     def _descriptor(self, path: Path) -> int:

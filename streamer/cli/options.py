@@ -128,6 +128,16 @@ def add_fields_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_text_option(parser: argparse.ArgumentParser) -> None:
+    """The answers as text alone."""
+    parser.add_argument(
+        "--text",
+        action="store_true",
+        help="write the text of each answer and not its record: {custom_id: text} into a .json, custom_id, a tab and "
+        'the text into a .tsv, else lines of {"custom_id", "text"}; where an answer failed its text is null',
+    )
+
+
 def names(text: str) -> list[str]:
     """The value of an option that takes names with commas between them."""
     return [name.strip() for name in text.split(",") if name.strip()]

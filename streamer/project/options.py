@@ -46,6 +46,9 @@ class ProcessOptions(SubmitOptions):
         batch_ids: batches that were made of these requests elsewhere; then only what failed in them is sent.
         retries: how many times requests that failed are sent again, at most.
         fields: what of each request to put beside its answer: see `streamer.answers.fields.Fields`.
+        text: write the text of each answer alone, and not its record: `{custom_id: text}` into a file that ends in
+            `.json`, columns with a tab between them into `.tsv`, else lines of `{"custom_id", "text"}`. What is no
+            success has the text null.
         concurrency: downloads under way at once.
         poll_interval: seconds: the shortest pause between two questions about the same batch.
 
@@ -59,6 +62,7 @@ class ProcessOptions(SubmitOptions):
     batch_ids: Sequence[str] = ()
     retries: int = RETRIES
     fields: Sequence[str] = ()
+    text: bool = False
     concurrency: int = CONCURRENCY
     poll_interval: float = POLL_INTERVAL
 

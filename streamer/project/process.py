@@ -19,6 +19,7 @@ from streamer.answers.index import Index
 from streamer.answers.join import Joined, join
 from streamer.answers.output import STDOUT, Output, refuse_input
 from streamer.answers.sentagain import MISSING, retryable
+from streamer.answers.text import TextForm, refuse_fields
 from streamer.api.client import Client
 from streamer.clock import Clock, SystemClock
 from streamer.errors import ConfigurationError, SubmissionError
@@ -56,7 +57,7 @@ async def process(
     Args:
         client: talks to the API.
         files: the requests, in any form: see `streamer.requests.prepare`.
-        to: the file of answers; a JSON array when it ends in `.json`, else lines of JSON; `-` is standard output.
+        to: the file of answers; one JSON text when it ends in `.json`, else lines; `-` is standard output.
         options: how they become batches, and how those are waited for, sent again and joined.
         observer: is told what happens while it happens.
         clock: where time comes from.
@@ -80,6 +81,8 @@ async def process(
     options = options or ProcessOptions()
     clock = clock or SystemClock()
     to = str(to)
+    if options.text:
+        refuse_fields(to, options.fields)
     refuse_input(to, [*files, options.template])
     project = Project(project_of(files, options.project), options, clock)
     if to != STDOUT:
@@ -100,7 +103,9 @@ async def process(
             clock=clock,
             random=random or Random(),  # noqa: S311 - jitter, no secret
         )
-        output = await process.in_thread(lambda stop: Output(to))  # better told now than after a day
+        output = await process.in_thread(
+            lambda stop: Output(to, keyed=options.text)
+        )  # better told now than after a day
         stack.callback(output.close)
         fields = await process.prepare(files)
         await process.until_answered(output, fields)
@@ -227,7 +232,9 @@ class _Process:
         return bool(again.slices)
 
     def _join(self, index: Index, output: Output, fields: Fields | None, progress: Progress, stop: Event) -> Joined:
-        return join(progress.through(self._project.asked()), index, output, fields=fields, check=ending(stop))
+        asked = progress.through(self._project.asked())
+        text = TextForm.of(output.target) if self._options.text else None
+        return join(asked, index, output, fields=fields, text=text, check=ending(stop))
 
     def _fill_report(self, joined: Joined, index: Index) -> None:
         """Bring the report up to date."""

@@ -174,7 +174,7 @@ def string_bytes(string: Raw) -> int:
     r"""About how many bytes of text a string holds.
 
     >>> string_bytes(Raw(rb'"a\nb \u00e9"'))
-    5
+    6
     """
     size = len(memoryview(string)) - 2
     for piece in pieces(memoryview(string)):

@@ -114,6 +114,51 @@ def test_a_dry_run_counts_estimates_and_prices_without_a_key_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["my.jsonl"]
 
 
+def test_a_dry_run_takes_requests_from_stdin(tmp_path: Path) -> None:
+    done = streamer("submit", "-", "--dry-run", cwd=tmp_path, key=None, stdin=request("a"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("1 request in 1 batch, ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [".", "/", ""])
+@pytest.mark.parametrize("words", [["--dry-run"], []])
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path, name: str, words: list[str]) -> None:
+    done = streamer("submit", name, *words, cwd=tmp_path, base_url="http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "is a directory; name the files of requests in it" in done.stderr
+
+
+def test_what_may_not_be_meant_is_told_before_anything_is_sent(tmp_path: Path, emulator: RunningEmulator) -> None:
+    template = PARAMS | {
+        "model": "claude-3-opus-20240229",
+        "messages": [{"role": "user", "content": "Classify: {item}"}],
+    }
+    (tmp_path / "params.json").write_text(json.dumps(template))
+    (tmp_path / "my.csv").write_text('item\napple\n" "\n')
+    words = ("submit", "my.csv", "--template", "params.json")
+    for more in (["--dry-run"], []):
+        done = streamer(*words, *more, cwd=tmp_path, base_url=emulator.base_url)
+        assert done.returncode == 0
+        model, row = done.stderr.splitlines()
+        assert model == (
+            "streamer: warning: the model claude-3-opus-20240229 ended on 5 January 2026: requests to it come back "
+            "errored"
+        )
+        assert row == "streamer: warning: my.csv: 1 row left out, with no value in 'item': line 3"
+    assert streamer(*words, "-q", cwd=tmp_path, base_url=emulator.base_url).stderr == ""
+
+
+def test_no_upper_end_is_claimed_where_a_size_is_not_known(tmp_path: Path) -> None:
+    image = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
+    (tmp_path / "my.jsonl").write_text(request("a", messages=[{"role": "user", "content": [image]}]))
+    done = streamer("submit", "my.jsonl", "--dry-run", cwd=tmp_path, key=None)
+    assert done.stdout.splitlines()[-1] == (
+        "claude-opus-5-5: about 0 input tokens, at most 16 output tokens (without 1 of the images and documents, whose "
+        "size the requests do not tell), from $0.0000 up at batch price"
+    )
+
+
 def test_a_dry_run_of_faulty_requests_is_2(tmp_path: Path) -> None:
     (tmp_path / "my.jsonl").write_text("no json")
     done = streamer("submit", "my.jsonl", "--dry-run", cwd=tmp_path, key=None)

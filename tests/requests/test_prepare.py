@@ -204,3 +204,30 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, form: str) -> None:
     requests, growth = told.stdout.split()
     assert int(requests) == 60_000
     assert float(growth) < 6, "MiB more for ten times the requests"
+
+
+ONE_LINE = """
+import resource, sys
+from pathlib import Path
+from streamer.requests.prepare import prepare
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+small, large, directory = map(Path, sys.argv[1:])
+prepare([small], directory / "a" / "r.jsonl")
+before = peak()
+prepare([large], directory / "b" / "r.jsonl")
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize("text", ["x", "\\u00e9", "\U0001f600"])
+def test_a_long_line_is_held_once(tmp_path: Path, text: str) -> None:
+    small, large = written(tmp_path, request("a")), tmp_path / "large.jsonl"
+    begin, end = json.dumps(request("b", messages=[{"role": "user", "content": "?"}])).split("?")
+    large.write_text(f"{begin}{text * (40_000_000 // len(text.encode()))}{end}\n" * 2)
+    large.write_text(large.read_text().replace('"b"', '"c"', 1))
+    told = subprocess.run(
+        [sys.executable, "-c", ONE_LINE, small, large, tmp_path], capture_output=True, text=True, check=True
+    )
+    for file in (large, *tmp_path.glob("?/r.jsonl")):
+        file.unlink()
+    assert float(told.stdout) < 1.4 * 40, "MiB for two lines of 40 MB, one after the other"

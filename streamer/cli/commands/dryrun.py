@@ -10,7 +10,7 @@ from pathlib import Path
 from streamer.api.masking import escaped
 from streamer.cli.exits import Exit
 from streamer.cli.requestfiles import say_problem
-from streamer.cli.show.advice import say_advice, say_notices
+from streamer.cli.show.advice import say_advice, say_warnings
 from streamer.cli.show.formatting import dollars, plural, size
 from streamer.cli.show.progressline import ProgressLine
 from streamer.cli.show.terminal import shown_beside
@@ -59,7 +59,7 @@ def dry_run(args: argparse.Namespace, files: Sequence[RequestFile]) -> int:
     for line in submission_summary(spool, prices):
         print(line)
     if not args.quiet:
-        say_notices(spool)
+        say_warnings(spool, prices)
         say_advice(spool, prices)
     return Exit.COMPLETE
 

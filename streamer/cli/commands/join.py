@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamer.cli.exits import Exit
-from streamer.cli.options import Subparsers, add_command, add_fields_option
+from streamer.cli.options import Subparsers, add_command, add_fields_option, add_text_option
 from streamer.cli.paths import target_value
 from streamer.cli.requestfiles import asked_by
 from streamer.cli.resultfiles import add_result_options
@@ -40,6 +40,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
   streamer join --requests requests.jsonl --to answers.jsonl            of all results in results/
   streamer join ID1 ID2 --requests requests.jsonl --to answers.json
   streamer join --requests articles.csv --template params.json --fields title --to answers.jsonl
+  streamer join --requests requests.jsonl --to texts.json --text        {"custom_id": "text", ...}
   streamer join --requests requests.jsonl --to - | jq -r .result.type | sort | uniq -c
 """,
     )
@@ -52,6 +53,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="the file, a JSON array if it ends in .json; - is stdout",
     )
     add_fields_option(parser)
+    add_text_option(parser)
     parser.add_argument("--json", action="store_true", help="in the end a line of JSON on stdout")
     parser.set_defaults(handler=handler, when_interrupted="nothing was written")
 
@@ -62,6 +64,7 @@ def handler(args: argparse.Namespace) -> int:
     from streamer.answers.index import Index
     from streamer.answers.join import join
     from streamer.answers.output import STDOUT, Output, refuse_input
+    from streamer.answers.text import TextForm, refuse_fields
     from streamer.cli.resultfiles import read_into, result_files
     from streamer.cli.show.progressline import ProgressLine
     from streamer.cli.show.terminal import shown_beside
@@ -70,12 +73,15 @@ def handler(args: argparse.Namespace) -> int:
 
     if args.json and args.to == STDOUT:
         raise ConfigurationError("--to - and --json both write to stdout; send the answers to a file, or drop --json")
+    if args.text:
+        refuse_fields(args.to, args.fields)
     found = result_files(args.named, args.results)
     refuse_input(args.to, [*args.requests, *found])
     scratch = Path() if args.to == STDOUT else Path(args.to).parent
     drawn = not (args.quiet or (args.to == STDOUT and sys.stdout.isatty()))
     progress_line = ProgressLine()
-    with Output(args.to) as output, Index(scratch) as index, shown_beside(progress_line, on=drawn):
+    text = TextForm.of(args.to) if args.text else None
+    with Output(args.to, keyed=args.text) as output, Index(scratch) as index, shown_beside(progress_line, on=drawn):
         read_into(index, found, progress_line)
         asked = asked_by(args, scratch)
         first = next(asked, None)
@@ -83,7 +89,7 @@ def handler(args: argparse.Namespace) -> int:
         everything = itertools.chain([] if first is None else [first], asked)
         with Progress(Work.JOINING) as progress:
             progress_line.working(progress)
-            joined = join(progress.through(everything), index, output, fields=fields)
+            joined = join(progress.through(everything), index, output, fields=fields, text=text)
     if args.json:
         print(json_line({"event": "join", "complete": not joined.missing, "answers": joined.types, **_counts(joined)}))
     if joined.missing or not args.quiet:

@@ -15,6 +15,7 @@ from streamer.cli.options import (
     add_fields_option,
     add_prices_option,
     add_submission_options,
+    add_text_option,
     add_watching_options,
     make_client,
 )
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """
 Make batches of request files, wait for them, stream their results, send again what failed and can be sent again, and
 write the answers in the order of the requests, each once, into one file: lines of JSON, or one JSON array when its
-name ends in .json. An answer is its record as it came.
+name ends in .json. An answer is its record as it came, or with --text its text.
 
 Interrupted anywhere, by you or by the night, the same command goes on: what was sent is in the project, a directory
 beside the first file, and no batch is created twice. When all is done it sends nothing.
@@ -40,8 +41,9 @@ for good stands in the file with its error.
 EXAMPLES = """
   streamer process requests.jsonl --to answers.jsonl
   streamer process part-1.jsonl part-2.jsonl --to answers.json
-  streamer process articles.csv --template params.json --to summaries.json --fields title
-  make-requests | streamer process - --project mine --to - | jq -r .result.message.content[0].text
+  streamer process articles.csv --template params.json --to answers.jsonl --fields title
+  streamer process articles.json --template request.json --to summaries.json --text
+  make-requests | streamer process - --project mine --to - --text | jq -r .text
   streamer process requests.jsonl --to answers.jsonl --retry 5         more patience, also afterwards
 """
 
@@ -72,6 +74,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="send what failed again, up to so many times (default: %(default)s)",
     )
     add_fields_option(parser)
+    add_text_option(parser)
     add_submission_options(parser)
     add_watching_options(parser)
     parser.add_argument("--json", action="store_true", help="a line of JSON on stdout for each batch and for the whole")
@@ -126,6 +129,7 @@ def options_of(args: argparse.Namespace) -> ProcessOptions:
         project=args.project,
         retries=args.retry,
         fields=args.fields,
+        text=args.text,
         id_prefix=args.id_prefix,
         template=args.template,
         concurrency=args.concurrency,
@@ -156,7 +160,8 @@ async def answer(args: argparse.Namespace, files: Sequence[str], to: str, option
     looked_on = not args.quiet and sys.stderr.isatty()
     client: Client
     async with make_client(args) as client:
-        progress = ProcessProgress(client, reporter.batch, reporter.prices if looked_on else None)
+        prices = None if args.quiet else reporter.prices
+        progress = ProcessProgress(client, reporter.batch, prices, looked_on=looked_on)
         drawn = looked_on and not ((args.json or to == "-") and sys.stdout.isatty())
         async with shown(progress, on=drawn) as progress.progress_line.redraw:
             report = await process(

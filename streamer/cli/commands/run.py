@@ -18,6 +18,7 @@ from streamer.cli.options import (
     add_fields_option,
     add_ids,
     add_prices_option,
+    add_text_option,
     add_watching_options,
     make_client,
     names,
@@ -112,6 +113,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "in their order; needs --requests FILE and --to FILE",
     )
     add_fields_option(parser)
+    add_text_option(parser)
     parser.add_argument(
         "--project",
         metavar="DIR",
@@ -163,9 +165,9 @@ def handler(args: argparse.Namespace) -> int:
     ids = list(dict.fromkeys(ids))
     if args.retry is not None:
         return handle_run(args, ids)
-    if args.project or args.fields:
+    if args.project or args.fields or args.text:
         raise ConfigurationError(
-            "--project and --fields are for one file of all answers: say --retry N, e.g. --retry 0"
+            "--project, --fields and --text are for one file of all answers: say --retry N, e.g. --retry 0"
         )
     return run_async(_run(args, ids, targets))
 

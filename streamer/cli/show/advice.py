@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
     from streamer.requests.spool import Spool
 
 
-def say_notices(spool: Spool) -> None:
-    """Say what was left out of the requests, or is sent as it is and may not be meant so."""
-    for notice in spool.notices:
-        say(f"note: {notice}")
+def say_warnings(spool: Spool, prices: Prices) -> None:
+    """Say what of the requests is left out, or sent as it is and may not be meant so; and which models are no more."""
+    from streamer.models import Models
+
+    models = Models.load().warnings(spool.estimate.input_tokens, datetime.now(UTC).date(), prices.models)
+    for warning in [*models, *spool.notices]:
+        say(f"warning: {warning}")
 
 
 def say_advice(spool: Spool, prices: Prices) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from streamer.api.masking import escaped
-from streamer.cli.show.advice import say_advice, say_notices
+from streamer.cli.show.advice import say_advice, say_warnings
 from streamer.cli.show.formatting import json_line, plural
 from streamer.cli.show.progressline import ProgressLine
 from streamer.cli.stdio import say
@@ -38,7 +38,7 @@ class CreatedIds(SubmitObserver):
     def prepared(self, spool: Spool) -> None:
         """The files are checked."""
         if self._prices is not None:
-            say_notices(spool)
+            say_warnings(spool, self._prices)
             say_advice(spool, self._prices)
 
     def probed(self, requests: int) -> None:

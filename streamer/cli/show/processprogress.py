@@ -8,7 +8,7 @@ from datetime import datetime
 from streamer.answers.resubmission import Resubmission
 from streamer.api.client import Client
 from streamer.api.masking import escaped
-from streamer.cli.show.advice import say_advice
+from streamer.cli.show.advice import say_advice, say_warnings
 from streamer.cli.show.formatting import plural
 from streamer.cli.show.progressline import ProgressLine
 from streamer.cli.show.runprogress import RunProgress
@@ -27,14 +27,23 @@ class ProcessProgress(RunProgress, ProcessObserver):
     Args:
         client: whose requests and retries are shown.
         when_finished: is given each batch's report when it is done with.
-        prices: what tokens cost, for somebody who looks on; None when nobody does, and nothing is said.
+        prices: what tokens cost; None when nothing is to be said.
+        looked_on: whether somebody looks on, and hears of what goes well, too.
 
     Attributes:
         progress_line: the work besides waiting and streaming.
     """
 
-    def __init__(self, client: Client, when_finished: Callable[[BatchReport], None], prices: Prices | None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        when_finished: Callable[[BatchReport], None],
+        prices: Prices | None,
+        *,
+        looked_on: bool = True,
+    ) -> None:
         super().__init__(client, (), when_finished)
+        self._looked_on = looked_on and prices is not None
         self.progress_line = ProgressLine()
         self._prices = prices
 
@@ -50,17 +59,21 @@ class ProcessProgress(RunProgress, ProcessObserver):
 
     def prepared(self, spool: Spool) -> None:
         """The files are checked."""
-        if self._prices is not None:
+        if self._prices is None:
+            return
+        if self._looked_on:
             say(f"{plural(spool.requests, 'request')} in {plural(len(spool.slices), 'batch')}")
+        say_warnings(spool, self._prices)
+        if self._looked_on:
             say_advice(spool, self._prices)
 
     def held_up(self, error: SubmissionError) -> None:
         """No more batches for now."""
-        if self._prices is not None:
+        if self._looked_on:
             say(f"{error}; those that are there are waited for")
 
     def sending_again(self, attempt: int, again: Resubmission) -> None:
         """Another attempt."""
-        if self._prices is not None:
+        if self._looked_on:
             kinds = ", ".join(f"{n:,} {escaped(what)}" for what, n in sorted(again.again.items()))
             say(f"sending {plural(sum(again.again.values()), 'request')} again ({kinds})")
