@@ -14,18 +14,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Coroutine
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import msgspec
 
 from benchmarks.bodies import Bodies
 from benchmarks.contenders import COPY, COPY_WITH_USAGE, EACH, HEADS, TYPED
-from benchmarks.job import Job, Stopwatch
+from benchmarks.job import Contender, Job, Stopwatch
 from benchmarks.server import serving
-from benchmarks.worker import Order, find
+from benchmarks.worker import Order, find, once
 
 INTERVAL = 0.001  # seconds of CPU time
 PASSES = 5
@@ -34,8 +32,8 @@ RECORDS, RECORD_BYTES = 100_000, 2_000
 #: Parts of the path by a piece of their files' paths; the first that fits counts.
 PARTS = {
     "/streamer/results/framing": "framing",
-    "/streamer/results/unpacking": "decompression",
-    "/streamer/results/encoding": "decompression",
+    "/streamer/sources/unpacking": "decompression",
+    "/streamer/sources/encoding": "decompression",
     "/streamer/results/record": "decoding",
     "/streamer/results/block": "decoding",
     "/streamer/results/sniffing": "sniffing",
@@ -74,7 +72,7 @@ def _part(frame: FrameType | None) -> str:
     return "other"
 
 
-async def _passes(contender: Any, job: Job) -> Counter[str]:
+async def _passes(contender: Contender, job: Job) -> Counter[str]:
     await _once(contender, job)  # connections, imports, caches
     samples = _Samples()
     begun = time.process_time(), time.thread_time()
@@ -88,9 +86,8 @@ async def _passes(contender: Any, job: Job) -> Counter[str]:
     return samples.parts
 
 
-async def _once(contender: Any, job: Job) -> None:
-    result: Coroutine[Any, Any, int | None] = contender(job, Stopwatch())
-    await result
+async def _once(contender: Contender, job: Job) -> None:
+    await once(contender, job, Stopwatch())
     _empty(Path(job.directory))
 
 

@@ -7,9 +7,8 @@ import importlib
 import inspect
 import shutil
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -90,34 +89,41 @@ class _Sum:
         return {**figures, **self._noted}
 
 
-async def _passes(
-    order: Order, contender: Callable[[Job, Stopwatch], Coroutine[Any, Any, int | None]]
-) -> dict[str, float]:
+async def once(contender: Contender, job: Job, watch: Stopwatch) -> int | None:
+    """One pass of a contender that is a coroutine function; how many records there were, if it can tell."""
+    outcome = contender(job, watch)
+    return await outcome if isinstance(outcome, Awaitable) else outcome
+
+
+async def _passes(order: Order, contender: Contender) -> dict[str, float]:
     total = _Sum(order.job)
     neighbour = Neighbour()
     while total.seconds <= order.seconds:
         cpu, watch = cpu_seconds(), Stopwatch()
         if order.neighbour:
             async with neighbour:
-                records = await contender(order.job, watch)
+                records = await once(contender, order.job, watch)
         else:
-            records = await contender(order.job, watch)
+            records = await once(contender, order.job, watch)
         total.add(watch, cpu, records)
     return {**total.figures(), **neighbour.figures()}
 
 
-def _plain_passes(order: Order, contender: Callable[[Job, Stopwatch], int | None]) -> dict[str, float]:
+def _plain_passes(order: Order, contender: Contender) -> dict[str, float]:
     total = _Sum(order.job)
     while total.seconds <= order.seconds:
         cpu, watch = cpu_seconds(), Stopwatch()
-        total.add(watch, cpu, contender(order.job, watch))
+        records = contender(order.job, watch)
+        if isinstance(records, Awaitable):
+            raise SystemExit(f"{order.target} is no coroutine function, but gives something to be awaited")
+        total.add(watch, cpu, records)
     return total.figures()
 
 
 def main() -> None:
     """Do what standard input orders and print the figures as JSON."""
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    contender: Any = find(order.target)
+    contender = find(order.target)
     if not inspect.iscoroutinefunction(contender):
         figures = _plain_passes(order, contender)
     elif order.loop == "uvloop":

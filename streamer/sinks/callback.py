@@ -151,12 +151,12 @@ class CallbackWriter(Writer):
         """Nothing to let go of: every call has returned when `write` has."""
 
 
-def is_async(function: Callable[..., object]) -> bool:
+def is_async(function: object) -> bool:
     """Whether calling it gives a coroutine: `async def`, a partial of one, or an object with `async def __call__`."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
-def name_of(function: Callable[..., object]) -> str:
+def name_of(function: object) -> str:
     """What people call it: `module.function`."""
     while isinstance(function, partial):
         function = function.func

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -13,7 +14,11 @@ from streamer.emulator.running import RunningEmulator, running
 from tests.cli import strange
 from tests.cli.command import KEY, Started
 
-Refused = Callable[..., str]
+
+class Refused(Protocol):
+    """Runs a command that has to be refused; what it says."""
+
+    def __call__(self, *words: str, cwd: Path) -> str: ...
 
 
 @pytest.fixture
