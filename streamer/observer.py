@@ -22,6 +22,9 @@ class Observer:
     def polled(self, batch: Batch) -> None:
         """`batch` was asked for and stands as it says."""
 
+    def paused(self, seconds: float) -> None:
+        """No batch is asked for during the next so many seconds, unless one more is to be watched meanwhile."""
+
     def started(self, batch: Batch, report: BatchReport) -> None:
         """The records of `batch` begin to stream; `report` is live from now on."""
 
@@ -53,6 +56,9 @@ class ProcessObserver(Observer):
 
     def prepared(self, spool: Spool) -> None:
         """The request files are checked; nothing was sent in this run so far."""
+
+    def delivered_before(self, batch_id: str) -> None:
+        """An earlier run has delivered this batch, so it is not asked for again."""
 
     def held_up(self, error: SubmissionError) -> None:
         """No more batches can be created now; those that are there are waited for, then `error` is raised."""

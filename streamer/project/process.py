@@ -214,7 +214,11 @@ class _Process:
             )
             async with aclosing(creating) as created:
                 async for one in created:
-                    if one.batch_id is not None and not self._project.delivered(one.batch_id):
+                    if one.batch_id is None:
+                        continue
+                    if self._project.delivered(one.batch_id):
+                        self._observer.delivered_before(one.batch_id)
+                    else:
                         yield one.batch_id
         except SubmissionError as error:  # what is created has to be paid for: it is waited for first
             self._held_up = error

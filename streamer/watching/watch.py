@@ -106,6 +106,8 @@ async def watch(
             for outcome in await watcher.round(roster.due()):
                 yield outcome
             wait = min(roster.wait(), poll_interval) if follow else roster.wait()
+            if observer is not None and (len(roster) or follow):
+                observer.paused(wait)
             await feed.wait(clock, wait if len(roster) or follow else None)
             if follow:
                 async for outcomes in watcher.discover(everything=True):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from streamer.api.types import Batch, RequestCounts
+from streamer.cli.show.batches import batch_table
 from streamer.emulator.running import RunningEmulator, running
 from tests.cli.command import answered, asked, listed, streamer
 
@@ -157,3 +160,28 @@ def test_one_batch_that_cannot_be_deleted_stops_no_other(tmp_path: Path, workspa
     assert done.stdout == f"{ended} deleted\n"
     assert f"{running_id} in_progress" in done.stderr
     assert "`streamer cancel` it first" in done.stderr
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 118, 200])
+def test_the_table_fits_the_terminal(columns: int) -> None:
+    created = datetime(2026, 1, 1, tzinfo=UTC)
+    counts = RequestCounts(succeeded=98_000, errored=1_200, expired=800)
+    batches = [
+        Batch(id=f"msgbatch_{n:024}", processing_status=status, request_counts=counts, created_at=created)
+        for n, status in enumerate(("ended", "in_progress"))
+    ]
+    header, *rows = batch_table(batches, columns)
+    assert max(map(len, (header, *rows))) <= columns
+    assert all(row.startswith(f"msgbatch_{n:024}  ") for n, row in enumerate(rows))
+    assert ("RESULTS UNTIL" in header) is (columns > 118)
+    assert "98,000 succ" in rows[0] or columns < 80
+    assert batch_table(batches)[0] == batch_table(batches, 1000)[0]
+
+
+def test_a_batch_that_is_not_there_is_said_at_once(tmp_path: Path, workspace: RunningEmulator) -> None:
+    begun = time.monotonic()
+    done = streamer("show", "msgbatch_nosuch", cwd=tmp_path, base_url=workspace.base_url)
+    assert time.monotonic() - begun < 10  # not the 15 s that a program gives a batch which was just created
+    assert done.returncode == 1
+    assert "404 not_found_error" in done.stderr
+    assert "one that was created a moment ago may be known in a minute" in done.stderr

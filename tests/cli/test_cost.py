@@ -214,3 +214,10 @@ def test_nothing_counted_shows_no_table(tmp_path: Path) -> None:
     done = streamer("cost", "r.jsonl.gz", cwd=tmp_path, key=None)
     assert (done.returncode, done.stdout) == (1, "")
     assert "r.jsonl.gz is compressed with gzip, which is not read here; unpack it first" in done.stderr
+
+
+def test_where_nothing_was_counted_no_table_says_so(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text("nothing of ours\n")
+    done = streamer("cost", "x.jsonl", cwd=tmp_path, key=None)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "x.jsonl is not counted" in done.stderr

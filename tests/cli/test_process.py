@@ -148,7 +148,7 @@ def test_at_a_terminal_it_says_what_it_sends_again_and_what_all_came_to(
     assert (code, out) == (0, "")
     assert "streamer: 100 requests in 2 batches" in shown
     assert re.search(r"streamer: sending \d+ requests again \(.*10 expired", shown)
-    assert re.search(r"[12] waiting, 0 streaming", shown)
+    assert re.search(r"[12] at the API, 0 queued, 0 streaming", shown)
     assert re.search(r"streamer: 100 answers in answers\.jsonl \(\d+ succeeded, \d+ errored\)", shown)
     assert re.search(r"streamer: \d+ requests sent again, in \d further attempt", shown)
     assert re.search(r"streamer: cost: \$0\.00\d+ at batch price", shown)

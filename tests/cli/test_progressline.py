@@ -68,7 +68,7 @@ async def test_totals_are_shown_once_there_is_a_batch() -> None:
             view.finished(BatchReport(batch_id="msgbatch_1"))
             checking, totals = view.lines(NOW)
             assert checking == "checking requests: 7"
-            assert "0 waiting, 0 streaming" in totals
+            assert "0 at the API, 0 queued, 0 streaming" in totals
         [totals] = view.lines(NOW)
         assert "1 failed" in totals
 

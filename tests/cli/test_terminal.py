@@ -73,7 +73,8 @@ def test_progress_is_drawn_and_a_summary_follows(tmp_path: Path) -> None:
     words = ("run", "--all", "--json", "--poll-interval", "0.2")
     with running(**switches) as emulator, Seen(*words, cwd=tmp_path, base_url=emulator.base_url) as it:
         it.read_until(
-            "2 waiting, 1 streaming, 0 done, 0 failed, [1-9][0-9]* records?, .*/s, .*, first expires in 2[34] h"
+            "2 at the API, 0 queued, 1 streaming, 0 done, 0 failed, [1-9][0-9]* records?, .*/s, .*, first expires in "
+            "2[34] h"
         )
         emulator.advance(7200)
         it.read_until(NEVER)
@@ -82,7 +83,7 @@ def test_progress_is_drawn_and_a_summary_follows(tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) == 4  # the drawing leaves stdout alone
     assert "\x1b" not in done.stdout
     assert re.search(rf"{oldest}.*/60\b", it.shown)
-    assert "2 waiting, 1 streaming, 0 done, 0 failed" in it.shown
+    assert "2 at the API, 0 queued, 1 streaming, 0 done, 0 failed" in it.shown
     assert "first expires in 23 h" in it.shown
     assert "\x1b[?25h" in it.shown  # the cursor is back
     assert "3 of 3 batches delivered" in it.shown
@@ -93,7 +94,9 @@ def test_progress_is_drawn_and_a_summary_follows(tmp_path: Path) -> None:
 def test_without_rich_it_is_a_plain_line(tmp_path: Path, emulator: RunningEmulator) -> None:
     code, _, shown = seen("run", listed(emulator)[0], cwd=tmp_path, base_url=emulator.base_url, command=WITHOUT_RICH)
     assert code == 0
-    assert shown.splitlines()[0].startswith("streamer: 1 waiting, 0 streaming, 0 done, 0 failed, 0 records")
+    assert shown.splitlines()[0].startswith(
+        "streamer: 1 at the API, 0 queued, 0 streaming, 0 done, 0 failed, 0 records"
+    )
     assert "\x1b" not in shown
 
 
@@ -106,7 +109,7 @@ def test_ctrl_c_at_a_terminal_is_acknowledged_at_once_and_the_cursor_comes_back(
     tmp_path: Path, emulator: RunningEmulator
 ) -> None:
     with Seen("run", "--all", "--follow", cwd=tmp_path, base_url=emulator.base_url) as it:
-        it.read_until("0 waiting, 0 streaming, [1-9] done")
+        it.read_until("0 at the API, 0 queued, 0 streaming, [1-9] done")
         it.process.send_signal(signal.SIGINT)
         it.read_until(NEVER)
         assert it.done.returncode == 130
@@ -119,7 +122,7 @@ def test_ctrl_c_at_a_terminal_is_acknowledged_at_once_and_the_cursor_comes_back(
 def test_who_interrupts_a_download_is_told_what_came(tmp_path: Path) -> None:
     switches = {"fill_ended": 1, "records": 2000, "results_rate": 200_000}
     with running(**switches) as emulator, Seen("run", "--all", cwd=tmp_path, base_url=emulator.base_url) as it:
-        it.read_until("0 waiting, 1 streaming, 0 done, 0 failed, [1-9][0-9]* records")
+        it.read_until("0 at the API, 0 queued, 1 streaming, 0 done, 0 failed, [1-9][0-9]* records")
         it.process.send_signal(signal.SIGINT)
         it.read_until(NEVER)
         assert it.done.returncode == 130

@@ -76,7 +76,7 @@ def handler(args: argparse.Namespace) -> int:
         document = {"complete": not code, "records": spent.records, "usage": spent.usage, "cost": cost_document(cost)}
         print(json_line(document))
         return code
-    if spent.records or not code:
+    if spent.records or not code:  # or the table would say that nothing was spent
         print("\n".join(table(cost)))
     if code:
         say("not all that was asked for is counted")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -84,7 +86,8 @@ async def _list(args: argparse.Namespace) -> int:
         for batch in batches:
             print(json_line(batch))
     else:
-        print("\n".join(batch_table(batches)))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        print("\n".join(batch_table(batches, width)))
     return Exit.COMPLETE
 
 

@@ -33,11 +33,15 @@ async def _show(args: argparse.Namespace) -> int:
     from streamer.cli.eachbatch import for_each
     from streamer.cli.show.batches import batch_page
     from streamer.cli.show.formatting import json_line
+    from streamer.errors import NotFoundError, StreamerError
 
     async with make_client(args) as client:
 
         async def show_one(batch_id: str) -> None:
-            batch = await client.retrieve(batch_id)
+            try:
+                batch = (await client.poll_batch(batch_id)).value  # a person looks, who can look again
+            except NotFoundError as error:
+                raise StreamerError(f"{error}; one that was created a moment ago may be known in a minute") from None
             print(json_line(batch) if args.json else "\n".join(batch_page(batch)))
 
         return await for_each(args.ids, show_one)

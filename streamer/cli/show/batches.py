@@ -10,6 +10,7 @@ from streamer.api.types import Batch
 from streamer.cli.show.formatting import by_type, moment, plural
 
 COLUMNS = ("BATCH", "STATUS", "REQUESTS", "RESULTS", "CREATED (UTC)", "ENDED / EXPIRES", "RESULTS UNTIL")
+LEFT_OUT = ("ENDED / EXPIRES", "CREATED (UTC)", "RESULTS UNTIL")  # in this order, where the terminal is narrow
 KEPT = timedelta(days=29)  # from the creation of a batch; then the API removes its results
 
 
@@ -18,18 +19,36 @@ def batch_line(batch: Batch) -> str:
     return f"{escaped(batch.id)} {escaped(batch.processing_status)}, {_requests(batch)}"
 
 
-def batch_table(batches: Sequence[Batch]) -> list[str]:
-    """Batches as lines of aligned columns under a header."""
-    rows = [COLUMNS]
-    for batch in batches:
-        counts, ended = batch.request_counts, batch.ended
-        results = {name: getattr(counts, name) for name in counts.__struct_fields__ if name != "processing"}
-        status = "archived" if batch.archived_at is not None else escaped(batch.processing_status)
-        end = moment(batch.ended_at) if ended else f"expires {moment(batch.expires_at)}"
-        done, created = by_type(results) or "-", moment(batch.created_at)
-        rows.append((escaped(batch.id), status, f"{counts.total:,}", done, created, end, _results_until(batch)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+def batch_table(batches: Sequence[Batch], width: int | None = None) -> list[str]:
+    """Batches as lines of aligned columns under a header.
+
+    Args:
+        batches: in their order.
+        width: of the terminal, for which columns are left out, those of least use first; None for all of them.
+    """
+    rows = [dict(zip(COLUMNS, COLUMNS, strict=True)), *map(_row, batches)]
+    kept = list(COLUMNS)
+    for column in (*LEFT_OUT, None):
+        widths = {name: max(len(row[name]) for row in rows) for name in kept}
+        if column is None or width is None or sum(widths.values()) + 2 * (len(kept) - 1) <= width:
+            break
+        kept.remove(column)
+    lines = ["  ".join(row[name].ljust(widths[name]) for name in kept).rstrip() for row in rows]
+    return [line if width is None or len(line) <= width else line[: width - 3] + "..." for line in lines]
+
+
+def _row(batch: Batch) -> dict[str, str]:
+    counts = batch.request_counts
+    results = {name: getattr(counts, name) for name in counts.__struct_fields__ if name != "processing"}
+    return {
+        "BATCH": escaped(batch.id),
+        "STATUS": "archived" if batch.archived_at is not None else escaped(batch.processing_status),
+        "REQUESTS": f"{counts.total:,}",
+        "RESULTS": by_type(results) or "-",
+        "CREATED (UTC)": moment(batch.created_at),
+        "ENDED / EXPIRES": moment(batch.ended_at) if batch.ended else f"expires {moment(batch.expires_at)}",
+        "RESULTS UNTIL": _results_until(batch),
+    }
 
 
 def batch_page(batch: Batch) -> list[str]:

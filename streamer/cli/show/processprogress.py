@@ -54,8 +54,7 @@ class ProcessProgress(RunProgress, ProcessObserver):
     def lines(self, now: datetime) -> list[str]:
         """The work under way, and the totals once there is a batch."""
         progress = self.progress_line.lines(now)
-        known = self.waiting or self.streaming or self.finished_reports
-        return [*progress, self.totals(now)] if known or not progress else progress
+        return [*progress, self.totals(now)] if self.known or not progress else progress
 
     def prepared(self, spool: Spool) -> None:
         """The files are checked."""
@@ -66,6 +65,10 @@ class ProcessProgress(RunProgress, ProcessObserver):
         say_warnings(spool, self._prices)
         if self._looked_on:
             say_advice(spool, self._prices)
+
+    def delivered_before(self, batch_id: str) -> None:
+        """It is done, though not by this run."""
+        self.earlier.add(batch_id)
 
     def held_up(self, error: SubmissionError) -> None:
         """No more batches for now."""

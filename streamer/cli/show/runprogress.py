@@ -36,10 +36,16 @@ class RunProgress(Observer):
         self._begun = monotonic()
         self._samples: list[tuple[float, int]] = []
         self._finished_bytes = self._finished_records = self._failed = 0
+        self.earlier: set[str] = set()  # delivered by an earlier run
+        self._next_look = 0.0  # on the monotonic clock
 
     def polled(self, batch: Batch) -> None:
         """A batch that has not ended is waited for; one that has waits for its download."""
         self.waiting[batch.id] = batch
+
+    def paused(self, seconds: float) -> None:
+        """The next question is so many seconds away."""
+        self._next_look = monotonic() + seconds
 
     def started(self, batch: Batch, report: BatchReport) -> None:
         """Its records stream."""
@@ -54,6 +60,8 @@ class RunProgress(Observer):
         self._finished_bytes += report.bytes
         self._finished_records += report.distinct
         self._failed += not report.complete
+        if report.outcome is Outcome.ALREADY_DELIVERED:
+            self.earlier.add(report.batch_id)
         self._when_finished(report)
 
     @property
@@ -73,17 +81,28 @@ class RunProgress(Observer):
         since, before = self._samples[0]
         return (total - before) / (now - since) if now > since else 0.0
 
+    @property
+    def known(self) -> bool:
+        """Whether there is any batch to be shown."""
+        return bool(self.waiting or self.streaming or self.finished_reports or self.earlier)
+
     def totals(self, now: datetime) -> str:
-        """Everything in one line.
+        """Everything in one line; every batch is in one of its places.
 
         Args:
             now: the time, to say how long until the first batch expires.
         """
         records = self._finished_records + sum(report.distinct for report in self.streaming.values())
+        ended = [batch for batch in self.waiting.values() if batch is not None and batch.ended]
+        at_the_api = [batch for batch in self.waiting.values() if batch is None or not batch.ended]
+        finished = {report.batch_id for report in self.finished_reports}
+        done = len(finished | self.earlier) - self._failed
+        earlier = f" ({len(self.earlier):,} by an earlier run)" if self.earlier else ""
         parts = [
-            f"{len(self.waiting):,} waiting",
+            f"{len(at_the_api):,} at the API",
+            f"{len(ended):,} queued",
             f"{len(self.streaming):,} streaming",
-            f"{len(self.finished_reports) - self._failed:,} done",
+            f"{done:,} done{earlier}",
             f"{self._failed:,} failed",
             plural(records, "record"),
             f"{size(self.bytes)} at {size(self.rate())}/s",
@@ -91,9 +110,11 @@ class RunProgress(Observer):
         ]
         if retries := self._client.retries - self._retries_before:
             parts.append(plural(retries, "retry"))
-        expiries = [batch.expires_at for batch in self.waiting.values() if batch is not None and batch.expires_at]
-        if expiries:
-            parts.append(f"first expires in {span(max(0.0, (min(expiries) - now).total_seconds()))}")
+        if at_the_api and (pause := self._next_look - monotonic()) >= 1:
+            parts.append(f"next look in {pause:.0f} s")
+        expiries = [batch.expires_at for batch in at_the_api if batch is not None and batch.expires_at]
+        if expiries and (rest := (min(expiries) - now).total_seconds()) > 0:
+            parts.append(f"first expires in {span(rest)}")
         return ", ".join(parts)
 
     def lines(self, now: datetime) -> list[str]:

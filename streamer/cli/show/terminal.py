@@ -149,6 +149,8 @@ class _Drawing:
         self._view = view
         self._console = Console(file=sys.stderr, highlight=False)
         self._live: Live | None = None
+        self._width = 0  # columns when it was drawn,
+        self._lengths: list[int] = []  # and those of its lines
 
     def show(self) -> None:
         """Draw it as it is now."""
@@ -168,7 +170,26 @@ class _Drawing:
             )
             self._live.start()
         batches = self._view.busiest(min(ROWS, max(0, self._console.height - LINES_FREE)))
-        self._live.update(_drawn(batches, lines), refresh=True)
+        drawn = _drawn(batches, lines)
+        if self._console.width < self._width:
+            self._erase_wrapped()
+        self._width = self._console.width
+        rendered = self._console.render_lines(drawn, pad=False)[: self._console.height]
+        self._lengths = [sum(segment.cell_length for segment in line) for line in rendered]
+        self._live.update(drawn, refresh=True)
+
+    def _erase_wrapped(self) -> None:
+        """Erase what a terminal that has become narrower has wrapped, of which rich knows the wider lines alone.
+
+        The cursor ends where rich believes it to be: as many lines below the first as it has drawn.
+        """
+        from rich.control import Control
+        from rich.segment import ControlType
+
+        rows = sum(max(1, -(-length // self._console.width)) for length in self._lengths)
+        up = [(ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)] * (rows - 1)
+        down = [(ControlType.CURSOR_DOWN, 1)] * (len(self._lengths) - 1)
+        self._console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2), *up, *down))
 
     redraw = show
 
