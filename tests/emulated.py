@@ -12,6 +12,7 @@ from streamer.api.client import Client
 from streamer.api.options import ClientOptions
 from streamer.emulator.running import RunningEmulator, running
 from tests.clock import FakeClock
+from tests.leftovers import nothing_left
 
 
 class SharedClock(FakeClock):
@@ -39,6 +40,15 @@ async def emulated(**switches: Any) -> AsyncIterator[tuple[RunningEmulator, Clie
             options=ClientOptions(requests_per_minute=100_000),
         ) as api:
             yield emulator, api, clock
+
+
+@asynccontextmanager
+async def tidily_emulated(**switches: Any) -> AsyncIterator[tuple[Client, SharedClock]]:
+    """A client of an emulator, of which nothing is left in the end, and the clock that both share."""
+    options = ClientOptions(requests_per_minute=100_000)
+    async with emulated(**switches) as (emulator, _, clock), nothing_left():
+        async with Client(api_key="test-key", base_url=emulator.base_url, clock=clock, options=options) as client:
+            yield client, clock
 
 
 def asked(emulator: RunningEmulator) -> int:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-import msgspec
-
+from streamer.api.jsonencoding import Model, Request, encode
 from streamer.errors import ConfigurationError
 
 PART_BYTES = 1 << 20  # large enough to cost nothing per part, small enough not to hold up the loop
@@ -43,22 +42,17 @@ class MemoryBody:
             yield part
 
 
-def encode_params(params: Mapping[str, Any] | bytes) -> MemoryBody:
+def encode_params(params: Request) -> MemoryBody:
     """The body of a request for one message.
 
     Raises:
         ConfigurationError: it cannot be written as JSON.
     """
-    if isinstance(params, bytes):
-        return MemoryBody([params])
-    try:
-        return MemoryBody([msgspec.json.encode(dict(params))])
-    except (TypeError, ValueError, RecursionError, OverflowError) as error:
-        raise ConfigurationError(f"the params cannot be written as JSON: {error}") from None
+    return MemoryBody([encode(params, "the params")])
 
 
-async def encode_requests(requests: Iterable[Mapping[str, Any] | bytes]) -> MemoryBody:
-    """The body `{"requests":[...]}` for requests given as mappings or as JSON already encoded.
+async def encode_requests(requests: Iterable[Request]) -> MemoryBody:
+    """The body `{"requests":[...]}` for requests given as mappings, as models, or as JSON already encoded.
 
     The loop gets its turn after each MiB. What the API checks (ids, number, size) is left to the API.
 
@@ -68,21 +62,15 @@ async def encode_requests(requests: Iterable[Mapping[str, Any] | bytes]) -> Memo
     parts: list[bytes] = []
     part = bytearray(b'{"requests":[')
     count = 0
-    encoder = msgspec.json.Encoder()
     for count, request in enumerate(requests, start=1):
         if count > 1:
             part += b","
-        if isinstance(request, bytes):
-            part += request
-        elif isinstance(request, Mapping):
-            try:
-                part += encoder.encode(dict(request))
-            except (TypeError, ValueError, RecursionError, OverflowError) as error:
-                raise ConfigurationError(f"requests.{count - 1} cannot be written as JSON: {error}") from None
+        if isinstance(request, bytes | Mapping | Model) and not isinstance(request, type):
+            part += encode(request, f"requests.{count - 1}")
         else:
             raise ConfigurationError(
-                f"requests.{count - 1} is a {type(request).__name__}; a request is a mapping with custom_id and "
-                "params, or its JSON as bytes"
+                f"requests.{count - 1} is a {type(request).__name__}; a request is a mapping or a pydantic model "
+                "with custom_id and params, or its JSON as bytes"
             )
         if len(part) >= PART_BYTES:
             parts.append(bytes(part))

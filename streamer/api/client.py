@@ -6,13 +6,14 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
 
 from streamer.api.body import RequestBody, encode_params, encode_requests
 from streamer.api.credentials import Credentials
 from streamer.api.exchange import Call, Exchange, Polled
+from streamer.api.jsonencoding import Request
 from streamer.api.limiter import RateLimiter
 from streamer.api.options import ClientOptions
 from streamer.api.origin import DEFAULT_BASE_URL, BaseUrl, checked_trusted_hosts, results_destination
@@ -132,14 +133,15 @@ class Client:
         """Close the connections; a session that was given stays open. Closing twice is harmless."""
         await self._transport.close()
 
-    async def create(self, requests: Iterable[Mapping[str, Any] | bytes] | RequestBody) -> Batch:
+    async def create(self, requests: Iterable[Request] | RequestBody) -> Batch:
         """Create a batch.
 
         A create is repeated only when it certainly did not take effect, because a second batch would cost money
         and could not be told from the first.
 
         Args:
-            requests: each a mapping with `custom_id` and `params`, or its JSON as bytes; or a prepared body.
+            requests: each a mapping or a pydantic model with `custom_id` and `params`, or its JSON as bytes; inside may
+                be content blocks of the official client. Or a prepared body.
 
         Raises:
             OutcomeUnknownError: the request left and no clear answer came; there may be a batch now.
@@ -157,7 +159,7 @@ class Client:
         )
         return (await self._exchange.ask(call, Batch)).value
 
-    async def message(self, params: Mapping[str, Any] | bytes) -> Message:
+    async def message(self, params: Request) -> Message:
         """What the model answers to the params of one request, at once and at the full price: not a batch at all.
 
         Not repeated when the request may have reached the model.

@@ -115,7 +115,7 @@ class Usage(msgspec.Struct, frozen=True):
     inference_geo: str | None = None
 
 
-class ContentBlock(msgspec.Struct, frozen=True):
+class ContentBlock(msgspec.Struct, frozen=True, omit_defaults=True):
     """One block of a message's content, of any type: the fields that its type does not have are None.
 
     A type not known here keeps its `type` and the fields named alike; `Record.raw` has the whole.

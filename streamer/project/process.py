@@ -21,13 +21,15 @@ from streamer.answers.output import STDOUT, Output, refuse_input
 from streamer.answers.sentagain import MISSING, retryable
 from streamer.answers.text import TextForm, refuse_fields
 from streamer.api.client import Client
+from streamer.arguments import check_client, check_kind, check_observer
 from streamer.clock import Clock, SystemClock
-from streamer.errors import ConfigurationError, SubmissionError
+from streamer.errors import SubmissionError
 from streamer.observer import ProcessObserver
 from streamer.progress import Progress, Work
 from streamer.project.options import ProcessOptions
 from streamer.project.project import Project, ending, project_of
 from streamer.report import ProcessReport
+from streamer.requests.given import GivenFiles, GivenRequests, reading, request_files
 from streamer.requests.reading import RequestFile
 from streamer.requests.spool import Spool
 from streamer.runs.options import RunOptions
@@ -41,7 +43,7 @@ T = TypeVar("T")
 
 async def process(
     client: Client,
-    files: Sequence[RequestFile],
+    files: GivenFiles,
     to: str | Path,
     options: ProcessOptions | None = None,
     *,
@@ -56,7 +58,8 @@ async def process(
 
     Args:
         client: talks to the API.
-        files: the requests, in any form: see `streamer.requests.prepare`.
+        files: the requests: files of any form, or an iterable of requests, as `streamer.submit` takes them. Unless a
+            project is named, requests that the program has itself have theirs beside the answers.
         to: the file of answers; one JSON text when it ends in `.json`, else lines; `-` is standard output.
         options: how they become batches, and how those are waited for, sent again and joined.
         observer: is told what happens while it happens.
@@ -76,15 +79,17 @@ async def process(
         ...         report = await process(client, ["requests.jsonl"], "answers.jsonl")
         ...     print(report.answers, report.complete)
     """
-    if isinstance(files, str | Path):
-        raise ConfigurationError(f"files is a list of request files, not one; write [{str(files)!r}]")
-    options = options or ProcessOptions()
+    check_client(client, Client)
+    options, observer = options or ProcessOptions(), observer or ProcessObserver()
+    check_kind("options", options, ProcessOptions)
+    check_observer(observer, ProcessObserver)
+    given = request_files(files)
     clock = clock or SystemClock()
     to = str(to)
     if options.text:
         refuse_fields(to, options.fields)
-    refuse_input(to, [*files, options.template])
-    project = Project(project_of(files, options.project), options, clock)
+    refuse_input(to, [*given, options.template])
+    project = Project(project_of(given, options.project, to), options, clock)
     if to != STDOUT:
         project.refuse_target(to)
     report = ProcessReport(to=to, project=str(project.directory))
@@ -99,7 +104,7 @@ async def process(
             options,
             threads,
             report,
-            observer=observer or ProcessObserver(),
+            observer=observer,
             clock=clock,
             random=random or Random(),  # noqa: S311 - jitter, no secret
         )
@@ -107,7 +112,7 @@ async def process(
             lambda stop: Output(to, keyed=options.text)
         )  # better told now than after a day
         stack.callback(output.close)
-        fields = await process.prepare(files)
+        fields = await process.prepare(given)
         await process.until_answered(output, fields)
     report.seconds = clock.monotonic() - begun
     report.http_requests = client.requests - sent
@@ -152,13 +157,14 @@ class _Process:
             self._observer.working(progress)
             return await self.in_thread(partial(call, progress))
 
-    async def prepare(self, files: Sequence[RequestFile]) -> Fields | None:
+    async def prepare(self, files: Sequence[RequestFile | GivenRequests]) -> Fields | None:
         """Check and plan all that is to be sent; what of each request is to stand beside its answer."""
 
         def plan(progress: Progress, stop: Event) -> Spool:
-            return self._project.plan(files, self._options.batch_ids, stop=stop, progress=progress)
+            return self._project.plan(ready, self._options.batch_ids, stop=stop, progress=progress)
 
-        spool = await self._work(Progress(Work.CHECKING), plan)
+        async with reading(files) as ready:
+            spool = await self._work(Progress(Work.CHECKING), plan)
         self._requests = spool.requests
         self._observer.prepared(spool)
         names = self._options.fields

@@ -16,11 +16,13 @@ from threading import Event
 
 from streamer.answers.asked import Asked, asked_in_spool
 from streamer.answers.index import Index
+from streamer.answers.output import STDOUT
 from streamer.answers.resubmission import Resubmission, write_retry
 from streamer.clock import Clock, SystemClock
 from streamer.errors import ConfigurationError, StreamerError
 from streamer.progress import Progress
 from streamer.project.options import SubmitOptions
+from streamer.requests.given import GivenRequests
 from streamer.requests.prepare import FIELDS, prepare
 from streamer.requests.reading import RequestFile
 from streamer.requests.spool import Spool, read_spool
@@ -33,7 +35,9 @@ RETRY = "retry-"
 RESULTS = "results"
 
 
-def project_of(files: Sequence[RequestFile], directory: str | Path | None) -> Path:
+def project_of(
+    files: Sequence[RequestFile | GivenRequests], directory: str | Path | None, to: str | None = None
+) -> Path:
     """Where the project of some request files is.
 
     >>> str(project_of(["data/requests.jsonl"], None))
@@ -45,6 +49,13 @@ def project_of(files: Sequence[RequestFile], directory: str | Path | None) -> Pa
     if directory is not None:
         return Path(directory)
     first = next(iter(files), None)
+    if isinstance(first, GivenRequests):
+        if to is None or to == STDOUT:
+            raise ConfigurationError(
+                "requests that the program has itself have no file's name to call their project by, in which is kept "
+                "what was sent; name a directory for it, in options: project='DIR'"
+            )
+        first = to
     if not isinstance(first, str | Path):
         raise ConfigurationError(
             "what comes from stdin has no name to call its project by; name a directory for it (--project DIR)"

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing
-from pathlib import Path
 from random import Random
 from threading import Event
 
 from streamer.api.client import Client
+from streamer.arguments import check_client, check_kind, check_observer
 from streamer.clock import Clock
-from streamer.errors import ConfigurationError, SubmissionError
+from streamer.errors import SubmissionError
 from streamer.observer import SubmitObserver
 from streamer.progress import Progress, Work
 from streamer.project.options import SubmitOptions
 from streamer.project.project import Project, project_of
-from streamer.requests.reading import RequestFile
+from streamer.requests.given import GivenFiles, reading, request_files
 from streamer.requests.spool import Spool
 from streamer.submission.creating import create_batches
 from streamer.submission.ledger import State
@@ -25,7 +24,7 @@ from streamer.threads import Threads
 
 async def submit(
     client: Client,
-    files: Sequence[RequestFile],
+    files: GivenFiles,
     options: SubmitOptions | None = None,
     *,
     observer: SubmitObserver | None = None,
@@ -39,7 +38,9 @@ async def submit(
 
     Args:
         client: talks to the API.
-        files: the requests, in any form: see `streamer.requests.prepare`.
+        files: the requests: files of any form (see `streamer.requests.prepare`), or what the program has itself, as an
+            iterable, also an asynchronous one, of mappings or pydantic models with `custom_id` and `params`. Those are
+            not kept in memory; the same ones have to be given again to go on, with the same `project`.
         options: how they become batches.
         observer: is told what happens while it happens.
         clock: where time comes from.
@@ -61,18 +62,21 @@ async def submit(
         ...         batch_ids = await submit(client, ["requests.jsonl"])
         ...         print(await streamer.run(client, batch_ids, streamer.FileSink("results/{batch_id}.jsonl")))
     """
-    if isinstance(files, str | Path):
-        raise ConfigurationError(f"files is a list of request files, not one; write [{str(files)!r}]")
+    check_client(client, Client)
     options, observer = options or SubmitOptions(), observer or SubmitObserver()
+    check_kind("options", options, SubmitOptions)
+    check_observer(observer, SubmitObserver)
+    given = request_files(files)
     async with AsyncExitStack() as stack:
         threads = Threads("streamer-submit", 1)
         stack.callback(threads.close)
-        project = Project(project_of(files, options.project), options, clock)
+        project = Project(project_of(given, options.project), options, clock)
         stack.callback(project.close)
         stop = Event()
         with Progress(Work.CHECKING) as progress:
             observer.working(progress)
-            spool = await threads.run(lambda: project.plan(files, (), stop=stop, progress=progress), stop=stop.set)
+            async with reading(given) as ready:
+                spool = await threads.run(lambda: project.plan(ready, (), stop=stop, progress=progress), stop=stop.set)
         observer.prepared(spool)
         planned = await threads.run(lambda: project.ledger.batches(1))
         if options.probe and all(one.state is State.PLANNED for one in planned):

@@ -8,15 +8,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from streamer.api.client import Client
-from streamer.api.options import ClientOptions
 from streamer.api.types import Batch
 from streamer.errors import ConfigurationError, SinkError, StreamerError
 from streamer.observer import Observer
@@ -30,20 +28,10 @@ from streamer.sinks.base import Sink, Writer
 from streamer.sinks.callback import CallbackSink
 from streamer.sinks.checkpoint import CheckpointedSink
 from streamer.sinks.file import FileSink
-from tests.emulated import SharedClock, emulated
-from tests.leftovers import nothing_left
+from tests.emulated import tidily_emulated
 from tests.runs.test_run import everything
 
 STEPS = ("open", "write", "commit", "close")
-
-
-@asynccontextmanager
-async def workspace(**switches: Any) -> AsyncIterator[tuple[Client, SharedClock]]:
-    """An emulator, a client of which nothing is left in the end, and their clock."""
-    options = ClientOptions(requests_per_minute=100_000)
-    async with emulated(**switches) as (emulator, _, clock), nothing_left():
-        async with Client(api_key="test-key", base_url=emulator.base_url, clock=clock, options=options) as client:
-            yield client, clock
 
 
 async def somebody_elses() -> None:
@@ -102,7 +90,7 @@ def raises_pools_cancelled() -> None:
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("odd", [somebody_elses, raises_cancelled, raises_pools_cancelled, exits])
 async def test_a_step_of_a_sink_that_did_not_happen_is_that_batches_failure(step: str, odd: Callable[[], Any]) -> None:
-    async with workspace(fill_ended=3, records=20) as (client, clock):
+    async with tidily_emulated(fill_ended=3, records=20) as (client, clock):
         batches = await everything(client)
         sink = Misbehaving(step, odd, batches[1].id)
         async with asyncio.timeout(30):
@@ -139,7 +127,7 @@ async def test_a_plain_function_where_a_coroutine_belongs_and_a_writer_that_is_n
         async def open(self, batch: Batch) -> Writer:
             return Forgetful()
 
-    async with workspace(fill_ended=1, records=2) as (client, clock):
+    async with tidily_emulated(fill_ended=1, records=2) as (client, clock):
         for sink, says in [
             (Plain(), "Plain failed while opening: ValueError: not even awaited"),
             (Junk(), "Junk.open gave None, which is no streamer.Writer"),
@@ -204,7 +192,7 @@ async def test_a_callback_that_ends_itself_has_not_taken_the_record_and_no_check
             if asyncio.iscoroutine(result):
                 await result
 
-    async with workspace(fill_ended=1, records=50, record_bytes=10_000) as (client, clock):
+    async with tidily_emulated(fill_ended=1, records=50, record_bytes=10_000) as (client, clock):
         [batch] = await everything(client)
         function = at_the_last if asyncio.iscoroutinefunction(odd) else plain_at_the_last(taken, odd)
         journal = tmp_path / "taken.sqlite"
@@ -248,7 +236,7 @@ async def test_a_task_of_the_run_that_somebody_else_cancels_ends_the_run_with_a_
                 if task.get_name() == name:
                     task.cancel()
 
-    async with workspace(fill_ended=3, records=50) as (client, clock):
+    async with tidily_emulated(fill_ended=3, records=50) as (client, clock):
         batches = await everything(client)
         if name == "streamer ask 0":
             asyncio.get_running_loop().call_soon(lambda: asyncio.get_running_loop().call_soon(Cancelling().cancel))
@@ -267,7 +255,7 @@ async def test_what_an_observer_raises_ends_the_run_and_is_raised(
 
     observer = Observer()
     setattr(observer, method, fail)
-    async with workspace(fill_ended=2, records=5) as (client, clock):
+    async with tidily_emulated(fill_ended=2, records=5) as (client, clock):
         batches = await everything(client)
         expected = StreamerError if isinstance(error, asyncio.CancelledError) else type(error)
         with pytest.raises(expected):
@@ -282,7 +270,7 @@ async def test_ids_that_break_off_are_never_all_there_were(tmp_path: Path) -> No
         await somebody_elses()
         yield batches[1].id
 
-    async with workspace(fill_ended=2, records=5) as (client, clock):
+    async with tidily_emulated(fill_ended=2, records=5) as (client, clock):
         batches = await everything(client)
         with pytest.raises(ConfigurationError, match="the batch ids broke off"):
             async with asyncio.timeout(30):
@@ -302,7 +290,7 @@ async def test_a_sink_that_keeps_a_cancellation_to_itself_does_not_keep_the_run_
                 with suppress(BaseException):
                     await asyncio.Event().wait()
 
-    async with workspace(fill_ended=4, records=200, record_bytes=10_000) as (client, clock):
+    async with tidily_emulated(fill_ended=4, records=200, record_bytes=10_000) as (client, clock):
         batches = await everything(client)
         task = asyncio.create_task(run(client, batches, Deaf("", exits, ""), RunOptions(concurrency=1), clock=clock))
         await begun.wait()
@@ -329,7 +317,7 @@ async def test_a_cancelled_run_whose_sink_fails_while_it_is_closed_is_cancelled_
         def started(self, batch: Batch, report: BatchReport) -> None:
             opened.append(batch.id)
 
-    async with workspace(fill_ended=4, records=20) as (client, clock):
+    async with tidily_emulated(fill_ended=4, records=20) as (client, clock):
         batches = await everything(client)
         running = run(
             client, batches, Stubborn("", exits, ""), RunOptions(concurrency=1), clock=clock, observer=Listening()
@@ -343,7 +331,7 @@ async def test_a_cancelled_run_whose_sink_fails_while_it_is_closed_is_cancelled_
 
 
 async def test_the_sinks_of_a_run_that_somebody_ended_are_whole_in_the_next_one(tmp_path: Path) -> None:
-    async with workspace(fill_ended=2, records=50) as (client, clock):
+    async with tidily_emulated(fill_ended=2, records=50) as (client, clock):
         batches = await everything(client)
 
         class Ending(Observer):
