@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 DISTRIBUTION = "batchstreamer"  # what is called streamer on the package index is somebody else's
 
 
 def how_to_install(extra: str) -> str:
-    """The command that adds an extra of ours to the environment that this runs in.
+    """The command that adds an extra of ours to the environment that this runs in, whichever is active.
 
-    The distribution is asked for by what provides the package, as somebody may have built it under a name of their own.
-
-    >>> how_to_install("cli")
-    "pip install 'batchstreamer[cli]'"
+    Ours may be installed under another name, by a fork; that of a stranger that also has a `streamer` is not taken.
     """
     from importlib.metadata import packages_distributions
 
-    named = packages_distributions().get("streamer", [DISTRIBUTION])
-    return f"pip install '{named[0]}[{extra}]'"
+    names = packages_distributions().get("streamer", [])
+    name = DISTRIBUTION if DISTRIBUTION in names or not names else names[0]
+    return f"{shlex.quote(sys.executable)} -m pip install '{name}[{extra}]'"

@@ -142,7 +142,8 @@ class Parser(argparse.ArgumentParser):
 
 def _meant(word: str, known: Iterable[str]) -> str:
     """The question which of the known words was meant; empty when none is like it."""
-    close = get_close_matches(word, [name for name in known if name not in {"-h", "-v", "-q"}], n=2)
+    names = {name.lstrip("-"): name for name in known if name not in {"-h", "-v", "-q"}}  # dashes are alike in all
+    close = [names[name] for name in get_close_matches(word.lstrip("-"), names, n=2)]
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
