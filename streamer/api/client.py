@@ -10,15 +10,20 @@ from typing import Self
 
 import aiohttp
 
+from streamer.api.arguments import checked_options, log_choices
 from streamer.api.body import RequestBody, encode_params, encode_requests
-from streamer.api.credentials import Credentials
+from streamer.api.certificates import Authorities
+from streamer.api.credentials import Credentials, KeyProvider
 from streamer.api.exchange import Call, Exchange, Polled
+from streamer.api.headers import beta_header
 from streamer.api.jsonencoding import Request
 from streamer.api.limiter import RateLimiter
 from streamer.api.options import ClientOptions
 from streamer.api.origin import DEFAULT_BASE_URL, BaseUrl, checked_trusted_hosts, results_destination
+from streamer.api.proxy import Proxies
+from streamer.api.resultsbody import ResultsBody
 from streamer.api.retry import Operation
-from streamer.api.transport import Connections, ResultsBody, Transport
+from streamer.api.transport import Connections, Transport, Way
 from streamer.api.types import PAGE_LIMIT, Batch, BatchPage, DeletedBatch, Message
 from streamer.clock import Clock, SystemClock
 from streamer.errors import ApiError, ConfigurationError, NotFoundError, ResultsError, TransportError
@@ -33,12 +38,19 @@ class Client:
     All requests share one retry policy and one rate limiter. Questions, downloads and creates use connections of
     their own, so that none waits for another kind. Close it with `close` or use it as an async context manager.
 
+    It may be used on one event loop after another, as `asyncio.run` makes them, but not on two at once.
+
     Args:
         api_key: sent as `x-api-key`. Without an argument the environment is read as the official client reads
-            it: ANTHROPIC_API_KEY, else ANTHROPIC_AUTH_TOKEN.
-        auth_token: sent as `Authorization: Bearer`, instead of an `api_key`.
+            it: ANTHROPIC_API_KEY, else ANTHROPIC_AUTH_TOKEN; without those the key may be one of `options.headers`.
+            A callable, synchronous or not, gives a key that expires: it is asked before each request, one at a time,
+            and keeps for itself what is still good; a 401 is believed when it gives the same again. It is called on
+            the event loop: one that takes long gives way by `lambda: asyncio.to_thread(refreshed)`.
+        auth_token: sent as `Authorization: Bearer`, instead of an `api_key`; a callable likewise.
         base_url: where the API is; else ANTHROPIC_BASE_URL, else https://api.anthropic.com. It may end in a path
-            that a gateway wants. The key goes to its origin only.
+            that a gateway or a cloud platform wants, such as
+            `https://claude.googleapis.com/v1/projects/P/locations/global/workspaces/W/invoke` with tokens of Google.
+            The key goes to its origin only.
         session: an aiohttp session to use for everything; it stays open, and its connection limit, proxies, TLS and
             default headers are the caller's. Give the key to the client, not to the session.
         options: how to talk to the API.
@@ -50,7 +62,7 @@ class Client:
         retries: attempts that were repeated so far, over all requests.
 
     Raises:
-        ConfigurationError: no key, a key that cannot be one, or a base URL that cannot be used.
+        ConfigurationError: no key, a key that cannot be one, a base URL or an option that cannot be used.
 
     Example:
         >>> async def main(requests: list[dict[str, Any]]) -> None:
@@ -62,22 +74,24 @@ class Client:
     def __init__(
         self,
         *,
-        api_key: str | None = None,
-        auth_token: str | None = None,
+        api_key: str | KeyProvider | None = None,
+        auth_token: str | KeyProvider | None = None,
         base_url: str | None = None,
         session: aiohttp.ClientSession | None = None,
         options: ClientOptions | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
     ) -> None:
-        credentials = Credentials.find(api_key, auth_token, os.environ)
+        options = checked_options(session, base_url, options)
+        credentials = Credentials.find(api_key, auth_token, os.environ, options.headers)
         del api_key, auth_token  # a crash report that shows the locals of what raises below shall not show the key
-        credentials.check()
-        options = options or ClientOptions()
+        headers = credentials.check(beta_header(options.betas))
         clock = clock or SystemClock()
         base = BaseUrl.parse(
             base_url or os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL, allow_http=options.allow_http
         )
+        way = Way(Proxies.choose(options.proxy, credentials.secrets), Authorities.of(os.environ))
+        log_choices(options.betas, headers, way, base, own_session=session is None)
         self._headers = {
             "accept": "application/json",
             # gzip only: a deflate body that is cut never ends for aiohttp.
@@ -86,7 +100,7 @@ class Client:
             "user-agent": "streamer",
         }
         self._rebase_results = options.rebase_results
-        self._transport = Transport(session, options.timeouts, credentials.printable)
+        self._transport = Transport(session, options.timeouts, credentials.secrets.printable, way)
         self._exchange = Exchange(
             transport=self._transport,
             credentials=credentials,
@@ -147,6 +161,9 @@ class Client:
             OutcomeUnknownError: the request left and no clear answer came; there may be a batch now.
             ApiError: the API refused it; there is no batch.
         """
+        if isinstance(requests, Mapping | str | bytes) or not isinstance(requests, Iterable | RequestBody):
+            kind = type(requests).__name__
+            raise ConfigurationError(f"requests is an iterable of requests, not a {kind}; of one write [request]")
         body = requests if isinstance(requests, RequestBody) else await encode_requests(requests)
         call = Call(
             operation=Operation.CREATE,
@@ -224,10 +241,10 @@ class Client:
         Raises:
             ConfigurationError, ApiError: as `list_page` does.
         """
-        if not 1 <= limit <= PAGE_LIMIT:
+        if not isinstance(limit, int) or not 1 <= limit <= PAGE_LIMIT:
             raise ConfigurationError(f"a page holds 1 to {PAGE_LIMIT} batches, not {limit}")
         for name, batch_id in (("after_id", after_id), ("before_id", before_id)):
-            self._exchange.credentials.check_absent(batch_id, name)
+            self._exchange.credentials.secrets.check_absent(batch_id, name)
         call = Call(
             operation=Operation.LIST,
             what="list batches",
@@ -312,6 +329,9 @@ class Client:
             ApiError: the API refused, e.g. 404 or 416.
             TransportError: no answer, or while iterating: the body ended early; `received` says after how many bytes.
         """
+        if not isinstance(batch, Batch):
+            kind = type(batch).__name__
+            raise ConfigurationError(f"results are those of a Batch, as retrieve and list give it, not of a {kind}")
         what = f"results of {batch.id}"
         if batch.results_url is None or batch.archived_at is not None:
             gone = f"they were removed at {batch.archived_at}, which the API does 29 days after creation"
@@ -343,7 +363,7 @@ class Client:
             response.close()
 
     def _call(self, operation: Operation, method: str, batch_id: str, action: str = "") -> Call:
-        self._exchange.credentials.check_absent(batch_id, "what was given as a batch id")
+        self._exchange.credentials.secrets.check_absent(batch_id, "what was given as a batch id")
         return Call(
             operation=operation,
             what=f"{operation.value} {batch_id}",

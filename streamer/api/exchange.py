@@ -15,12 +15,13 @@ from typing import Generic, TypeVar
 import msgspec
 
 from streamer.api.body import RequestBody
-from streamer.api.credentials import Credentials
+from streamer.api.credentials import Credentials, NoKey
 from streamer.api.limiter import RateLimiter
 from streamer.api.origin import BaseUrl, Destination, destination
 from streamer.api.response import WholeResponse, api_error, body_shown, failure_of
+from streamer.api.resultsbody import ResultsBody
 from streamer.api.retry import Failure, Operation, RetryPolicy, decide, retry_after, took_no_effect
-from streamer.api.transport import Connections, NoAnswer, Response, ResultsBody, Transport
+from streamer.api.transport import Connections, NoAnswer, Response, Transport
 from streamer.clock import Clock
 from streamer.errors import (
     NotResultsError,
@@ -115,7 +116,7 @@ class Exchange:
             if answer.lost:
                 return self._lost(call, to, NoAnswer(f"{answer.lost} after {len(answer.body):,} bytes of the answer"))
             try:
-                value = msgspec.json.decode(self.credentials.without(answer.body), type=kind)
+                value = msgspec.json.decode(self.credentials.secrets.without(answer.body), type=kind)
             except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is broken UTF-8
                 return self._garbled(call, to, answer, TransportError, f"not a {kind.__name__}")
             wish = retry_after(answer.headers, self.clock.now())
@@ -188,13 +189,9 @@ class Exchange:
                     f"{call.what}: the session given to the client sends a key with every request, so it would reach "
                     f"{to.origin}; give the key to the client instead"
                 )
-            # The key is put in here, after the origin was checked, and for this one request.
-            headers = {**call.headers, **(self.credentials.headers() if to.with_key else {})}
-            self.requests += 1
-            response = await self.transport.open(call.connections, call.method, to.url, headers, body=call.body)
-            if isinstance(response, NoAnswer):
-                return self._lost(call, to, response)
-            self.reached = True
+            response = await self._send_once(call, to)
+            if isinstance(response, Failed):
+                return response
             if response.status not in REDIRECT_STATUSES or call.method != "GET":
                 return response, to
             response.close()
@@ -207,10 +204,36 @@ class Exchange:
                     relative_to=to.url,
                 )
             except UntrustedHostError as error:
-                raise UntrustedHostError(self.credentials.scrub(str(error))) from None
+                raise UntrustedHostError(self.credentials.secrets.scrub(str(error))) from None
             # What was asked without the key stays without it, wherever it leads.
             to = Destination(new.url, new.origin, with_key=new.with_key and to.with_key)
         return self._lost(call, to, NoAnswer(f"redirected more than {REDIRECTS} times", lasting=True))
+
+    async def _send_once(self, call: Call, to: Destination) -> Response | Failed:
+        """One request to one place; once more with a fresh key, when a key that can be replaced is refused."""
+        within = self.transport.timeouts.answer
+        used = await self.credentials.headers(within=within) if to.with_key else {}
+        if isinstance(used, NoKey):
+            return self._lost(call, to, NoAnswer(used.reason, sent=False))
+        response = await self._open(call, to, used)
+        if isinstance(response, Failed) or response.status != 401 or not (to.with_key and self.credentials.renewable):
+            return response
+        fresh = await self.credentials.headers(within=within)
+        if isinstance(fresh, NoKey) or fresh == used:
+            return response
+        response.close()
+        log.info("%s: the key was refused; trying once more with a fresh one", call.what, extra={"action": "new_key"})
+        return await self._open(call, to, fresh)
+
+    async def _open(self, call: Call, to: Destination, own: Mapping[str, str]) -> Response | Failed:
+        # The key is put in here, after the origin was checked, and for this one request.
+        headers = {**call.headers, **own}
+        self.requests += 1
+        response = await self.transport.open(call.connections, call.method, to.url, headers, body=call.body)
+        if isinstance(response, NoAnswer):
+            return self._lost(call, to, response)
+        self.reached = True
+        return response
 
     def _final(self, call: Call, outcome: Failed, attempts: int) -> StreamerError:
         """The error to raise, which for a create must say whether there may be a batch now."""
@@ -230,11 +253,11 @@ class Exchange:
                 what=call.what,
                 who="the API" if to.with_key else str(to.origin),
                 attempts=attempts,
-                shown=self.credentials.printable,
+                shown=self.credentials.secrets.printable,
                 key_source=self.credentials.source if to.with_key else "",
             )
 
-        return Failed(failure_of(answer, self.clock.now(), self.credentials.printable), error)
+        return Failed(failure_of(answer, self.clock.now(), self.credentials.secrets.printable), error)
 
     def _lost(self, call: Call, to: Destination, lost: NoAnswer) -> Failed:
         text = f"{call.what}: {lost.reason} ({to.origin})"
@@ -247,7 +270,7 @@ class Exchange:
         self, call: Call, to: Destination, answer: WholeResponse, error: type[StreamerError], instead: str
     ) -> Failed:
         long = f", longer than {len(answer.body):,} bytes" if answer.cut else ""
-        shown = body_shown(answer, self.credentials.printable)
+        shown = body_shown(answer, self.credentials.secrets.printable)
         text = f"{call.what}: {to.origin} answered {answer.status}, but what came is {instead}{long}: {shown}"
         return Failed(Failure(status=200), lambda attempts: error(text + _after(attempts)))
 

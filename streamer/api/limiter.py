@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from streamer.api.onloop import OnLoop
 from streamer.clock import Clock
 from streamer.errors import ConfigurationError
 
@@ -29,7 +30,7 @@ class RateLimiter:
         self._burst = max(1.0, self._rate * BURST_SECONDS)  # tokens
         self._tokens = self._burst
         self._counted_at = clock.monotonic()  # up to when `_tokens` is right; in the future during a pause
-        self._turn = asyncio.Lock()  # fair: it wakes those who wait in the order they came
+        self._turn = OnLoop(asyncio.Lock)  # fair: it wakes those who wait in the order they came
         if requests_per_minute < 1:  # last, as a crash report prints an object whose constructor refused
             raise ConfigurationError(f"requests_per_minute must be at least 1, not {requests_per_minute}")
 
@@ -38,7 +39,7 @@ class RateLimiter:
 
     async def acquire(self) -> None:
         """Wait until one more request may be sent."""
-        async with self._turn:
+        async with self._turn.get():
             while (wait := self._wait()) > 0:
                 await self._clock.sleep(wait)
             self._tokens -= 1.0

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urldefrag, urlencode, urljoin, urlsplit
 
-from streamer.api.credentials import refuse_key
+from streamer.api.secret import refuse_key
 from streamer.errors import ConfigurationError, UntrustedHostError
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"

@@ -7,23 +7,25 @@ file, not even as the context of another: each is turned into text first and the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+import ssl
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Self
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from streamer.api.body import RequestBody
+from streamer.api.certificates import Authorities
 from streamer.api.masking import Printable
+from streamer.api.onloop import OnLoop
+from streamer.api.origin import Origin
+from streamer.api.proxy import Proxies
 from streamer.api.response import WholeResponse
-from streamer.api.throughput import Throughput
-from streamer.clock import Clock
-from streamer.errors import ConfigurationError, TransportError
+from streamer.errors import ConfigurationError
 
-HEADER_CHARACTERS = 1024  # of one header's value that whoever reads results gets
 READ_BUFFER_BYTES = 1 << 16  # per connection; larger ones gain no speed and cost memory with hundreds of them
 CONNECTIONS_FOR_CONTROL = 100
 AUTHENTICATING_HEADERS = ("x-api-key", "authorization", "proxy-authorization", "cookie")
@@ -115,89 +117,28 @@ class Response:
         self._response.close()
 
 
-class PrintableHeaders(Mapping[str, str]):
-    """The headers of an answer, found in any case, each value made fit to show when it is looked up.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How own connections find and believe a server."""
 
-    Errors quote them far from here, where nobody knows the key that a server may have echoed.
-    """
-
-    def __init__(self, headers: Mapping[str, str], shown: Printable) -> None:
-        self._headers = headers
-        self._shown = shown
-
-    def __getitem__(self, name: str) -> str:
-        return self._shown(self._headers[name], HEADER_CHARACTERS)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._headers)
-
-    def __len__(self) -> int:
-        return len(self._headers)
-
-
-class ResultsBody:
-    """The body of a results answer as it comes off the wire; iterate over it for chunks of bytes, still encoded.
-
-    Read it promptly: what has arrived but was not read is lost when the connection breaks.
-
-    Attributes:
-        status: 200, or 206 when a Range was asked for and served.
-        headers: the answer's headers, found in any case, fit to show and without the key.
-        received: bytes read so far.
-        retries: how many attempts failed before this one.
-    """
-
-    def __init__(self, response: Response, *, what: str, retries: int, clock: Clock) -> None:
-        self._response = response
-        self._what = what
-        self._clock = clock
-        self._limits = response.timeouts
-        self._throughput = Throughput(least=self._limits.least_rate, window=self._limits.rate_window)
-        self.status = response.status
-        self.headers: Mapping[str, str] = PrintableHeaders(response.headers, response.shown)
-        self.retries = retries
-
-    def __repr__(self) -> str:
-        return f"<ResultsBody {self.status}, {self.received:,} bytes read>"
-
-    @property
-    def received(self) -> int:
-        """Bytes read so far."""
-        return self._response.received
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        asked = self._clock.monotonic()
-        data = await self._response.chunk()
-        if isinstance(data, NoAnswer):
-            raise self._broken(data.reason)
-        if not data:
-            raise StopAsyncIteration
-        if self._throughput.too_slow(seconds=self._clock.monotonic() - asked, size=len(data)):
-            rate, window = self._limits.least_rate, self._limits.rate_window
-            raise self._broken(f"the server sent less than {rate:,g} B/s for {window:g} s")
-        return data
-
-    def _broken(self, reason: str) -> TransportError:
-        return TransportError(
-            f"{self._what}: {reason} after {self.received:,} bytes of the body", received=self.received
-        )
+    proxies: Proxies
+    authorities: Authorities
 
 
 class Transport:
     """Opens requests, each over its connections, with the caller's session or own ones made when needed."""
 
-    def __init__(self, session: aiohttp.ClientSession | None, timeouts: Timeouts, shown: Printable) -> None:
+    def __init__(self, session: aiohttp.ClientSession | None, timeouts: Timeouts, shown: Printable, way: Way) -> None:
         self._given = session
-        self._timeouts = timeouts
+        self.timeouts = timeouts
         self._shown = shown  # makes text from outside fit to show
-        self._sessions: dict[Connections, aiohttp.ClientSession] = {}
+        self._way = way
+        self._sessions: OnLoop[dict[Connections, aiohttp.ClientSession]] = OnLoop(dict)
+        self._tls: ssl.SSLContext | bool | None = None  # made when it is first needed, which takes 20 ms
         self._closed = False
 
     def __repr__(self) -> str:
-        whose = "the caller's session" if self._given is not None else f"{len(self._sessions)} sessions"
+        whose = "the caller's session" if self._given is not None else "sessions of its own"
         return f"<Transport with {whose}{', closed' if self._closed else ''}>"
 
     async def open(
@@ -214,15 +155,16 @@ class Transport:
         Raises:
             ConfigurationError: the client or the caller's session is closed.
         """
-        session = self._session(connections)
+        session = await self._session(connections)
         decode = connections is not Connections.RESULTS
-        within = self._timeouts.answer if body is None else self._timeouts.upload
-        silence = self._timeouts.silence
+        within = self.timeouts.answer if body is None else self.timeouts.upload
+        silence = self.timeouts.silence
         if connections is Connections.MESSAGE:
-            within = silence = self._timeouts.message
+            within = silence = self.timeouts.message
         upload = Upload(body) if body is not None else None
         if body is not None:
             headers = {**headers, "content-length": str(body.size)}
+        proxy = self._way.proxies.of(Origin.of(urlsplit(url))) if self._given is None else None
         try:
             async with asyncio.timeout(within):
                 response = await session.request(
@@ -233,18 +175,25 @@ class Transport:
                     allow_redirects=False,
                     raise_for_status=False,
                     auto_decompress=decode,
+                    proxy=proxy.url if proxy is not None else None,
+                    proxy_headers=proxy.headers() if proxy is not None else None,
                     read_bufsize=READ_BUFFER_BYTES,
                     timeout=aiohttp.ClientTimeout(
                         total=None,
-                        connect=self._timeouts.connect,
-                        sock_connect=self._timeouts.connect,
+                        connect=self.timeouts.connect,
+                        sock_connect=self.timeouts.connect,
                         sock_read=silence,
                     ),
                 )
         except NETWORK_ERRORS as error:
             sent = upload.complete if upload is not None else _maybe_sent(error)
-            return NoAnswer(_reason(error, self._timeouts, within, self._shown), sent=sent, lasting=_lasting(error))
-        return Response(response, self._timeouts, decoded=decode, shown=self._shown)
+            reason = _reason(error, self.timeouts, within, self._shown)
+            if proxy is not None and not _maybe_sent(error):
+                reason += f", through the proxy {proxy.origin}"
+            if hint := self._hint(error, url):
+                reason += f"; {hint}"
+            return NoAnswer(reason, sent=sent, lasting=_lasting(error))
+        return Response(response, self.timeouts, decoded=decode, shown=self._shown)
 
     def carries_credentials(self) -> bool:
         """Whether the caller's session adds a key of its own to every request, wherever it goes."""
@@ -256,25 +205,43 @@ class Transport:
     async def close(self) -> None:
         """Close the own sessions and their connections; the caller's session is the caller's."""
         self._closed = True
-        while self._sessions:
-            _, session = self._sessions.popitem()
-            await session.close()
+        await _close(self._sessions.get())
+        await _close(self._sessions.take_left() or {})
 
-    def _session(self, connections: Connections) -> aiohttp.ClientSession:
-        if self._closed or (self._given is not None and self._given.closed):
-            raise ConfigurationError("the client or its session is closed; open a new one")
+    async def _session(self, connections: Connections) -> aiohttp.ClientSession:
+        if self._closed:
+            raise ConfigurationError("the client is closed; make a new one")
         if self._given is not None:
+            if self._given.closed:
+                raise ConfigurationError(
+                    "the client was given a session, and that session is closed; give it a new one"
+                )
             return self._given
-        if connections not in self._sessions:
-            self._sessions[connections] = aiohttp.ClientSession(
+        sessions = self._sessions.get()
+        if (left := self._sessions.take_left()) is not None:
+            await _close(left)
+        if connections not in sessions:
+            if self._tls is None:
+                self._tls = self._way.authorities.context() or True
+            sessions[connections] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
+                    ssl=self._tls,
                     limit=CONNECTIONS_FOR_CONTROL if connections is Connections.CONTROL else 0,
                     force_close=connections is Connections.CREATE,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
             )
-        return self._sessions[connections]
+        return sessions[connections]
+
+    def _hint(self, error: BaseException, url: str) -> str:
+        """What the user could do about an error of the way to the server; empty when nothing is known."""
+        if self._given is not None:
+            return ""
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            why = error.certificate_error
+            return self._way.authorities.hint(why) if isinstance(why, ssl.SSLCertVerificationError) else ""
+        return "" if _maybe_sent(error) else self._way.proxies.hint(Origin.of(urlsplit(url)))
 
 
 class Upload:
@@ -293,22 +260,39 @@ class Upload:
             yield part
 
 
+async def _close(sessions: dict[Connections, aiohttp.ClientSession]) -> None:
+    while sessions:
+        _, session = sessions.popitem()
+        await session.close()
+
+
 def _maybe_sent(error: BaseException) -> bool:
     """Whether the request can have left: not when there never was a connection."""
-    return not isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL))
+    return not isinstance(
+        error,
+        (
+            aiohttp.ClientConnectorError,
+            aiohttp.ClientHttpProxyError,
+            aiohttp.ConnectionTimeoutError,
+            aiohttp.InvalidURL,
+        ),
+    )
 
 
 def _lasting(error: BaseException) -> bool:
     lasting = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch, aiohttp.InvalidURL)
-    return isinstance(error, lasting)
+    return isinstance(error, lasting) or (isinstance(error, aiohttp.ClientHttpProxyError) and error.status < 500)
 
 
-def _reason(error: BaseException, timeouts: Timeouts, within: float, shown: Printable) -> str:
-    """What happened, without the request: most of aiohttp's own texts hold its URL."""
+def _no_connection(error: BaseException, timeouts: Timeouts, shown: Printable) -> str:
+    """Why there was no connection that a request could have left by."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             why = getattr(error.certificate_error, "verify_message", "") or "it could not be verified"
             return f"the server's certificate is not valid: {shown(why, 200)}"
+        case aiohttp.ClientHttpProxyError():
+            about = "; its user name and password belong into its URL" if error.status == 407 else ""
+            return f"the proxy answered {error.status} {shown(error.message, 80)}{about}"
         case aiohttp.ClientConnectorDNSError():
             return "the host name cannot be resolved"
         case aiohttp.ClientConnectorError():
@@ -316,6 +300,15 @@ def _reason(error: BaseException, timeouts: Timeouts, within: float, shown: Prin
             return f"no connection: {shown(why, 200)}"
         case aiohttp.ConnectionTimeoutError():
             return f"no connection within {timeouts.connect:g} s"
+        case _:  # aiohttp.InvalidURL
+            return "the URL cannot be asked"
+
+
+def _reason(error: BaseException, timeouts: Timeouts, within: float, shown: Printable) -> str:
+    """What happened, without the request: most of aiohttp's own texts hold its URL."""
+    match error:
+        case _ if not _maybe_sent(error):
+            return _no_connection(error, timeouts, shown)
         case aiohttp.SocketTimeoutError():
             return f"the server was silent for {timeouts.silence:g} s"
         case aiohttp.ServerDisconnectedError():
@@ -324,8 +317,6 @@ def _reason(error: BaseException, timeouts: Timeouts, within: float, shown: Prin
             return "the connection broke"
         case aiohttp.ClientResponseError() | HttpProcessingError():
             return f"the answer is not valid HTTP: {shown(error.message, 120)}"
-        case aiohttp.InvalidURL():
-            return "the URL cannot be asked"
         case TimeoutError():
             return f"no answer within {within:g} s"
         case OSError():

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from streamer.api.credentials import refuse_key
+from streamer.api.secret import refuse_key
 from streamer.errors import ConfigurationError
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from streamer.cli.helptext import HelpFormatter
 from streamer.cli.paths import directory_value, path_value
 from streamer.cli.requestfiles import add_form_options
+from streamer.cli.requestheaders import read_headers
 from streamer.defaults import CONCURRENCY, MAX_REQUESTS, POLL_INTERVAL
 
 if TYPE_CHECKING:
@@ -48,6 +49,27 @@ def add_client_options(parser: argparse.ArgumentParser) -> None:
         "--rebase-results",
         action="store_true",
         help="fetch results from the API at its base URL, whatever host a results_url names: for gateways",
+    )
+    parser.add_argument(
+        "--beta",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="ask for a beta with every request, e.g. output-300k-2026-03-24 (repeatable)",
+    )
+    parser.add_argument(
+        "--header",
+        metavar="'NAME: VALUE'",
+        action="append",
+        default=[],
+        help="send a header with every request to the API, and nowhere else; @FILE for a file of such lines, as others "
+        "can read command lines (repeatable)",
+    )
+    parser.add_argument(
+        "--proxy",
+        metavar="URL",
+        help="go through a proxy, http://HOST:PORT; the word environment: through the one that HTTPS_PROXY names, but "
+        "for the hosts in NO_PROXY",
     )
 
 
@@ -174,5 +196,11 @@ def make_client(args: argparse.Namespace) -> Client:
     from streamer.api.client import Client
     from streamer.api.options import ClientOptions
 
-    options = ClientOptions(trusted_hosts=args.trust_host, rebase_results=args.rebase_results)
+    options = ClientOptions(
+        betas=args.beta,
+        headers=read_headers(args.header),
+        proxy=args.proxy,
+        trusted_hosts=args.trust_host,
+        rebase_results=args.rebase_results,
+    )
     return Client(base_url=args.base_url, options=options)

@@ -45,6 +45,9 @@ environment:
   ANTHROPIC_API_KEY       the key, sent as x-api-key
   ANTHROPIC_AUTH_TOKEN    a bearer token, when there is no key
   ANTHROPIC_BASE_URL      where the API is, e.g. a gateway; https://api.anthropic.com by default
+  HTTPS_PROXY, NO_PROXY   a proxy, used with --proxy environment only
+  SSL_CERT_FILE           authorities that sign the servers' certificates, in place of the system's;
+                          likewise SSL_CERT_DIR, and REQUESTS_CA_BUNDLE beside the system's
 
 exit codes:
   0    every record of every batch is delivered, or the command did what it was asked

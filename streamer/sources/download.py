@@ -15,7 +15,7 @@ from streamer.sources.unpacking import unpacked
 
 if TYPE_CHECKING:
     from streamer.api.client import Client
-    from streamer.api.transport import ResultsBody
+    from streamer.api.resultsbody import ResultsBody
     from streamer.api.types import Batch
 
 MOST_BLANK = 64 * 1024 * 1024  # bytes of blank lines in a row: no results have them, and somebody might never end

@@ -14,8 +14,8 @@ from datetime import timedelta
 from random import Random
 
 from streamer.api.client import Client
-from streamer.api.credentials import refuse_key
 from streamer.api.exchange import Polled
+from streamer.api.secret import refuse_key
 from streamer.api.types import PAGE_LIMIT, Batch, BatchPage
 from streamer.clock import Clock, SystemClock
 from streamer.defaults import POLL_INTERVAL

@@ -8,7 +8,8 @@ import pickle
 import pytest
 
 from streamer.api.client import Client
-from streamer.api.credentials import Credentials, Secret
+from streamer.api.credentials import Credentials
+from streamer.api.secret import Secret
 from streamer.errors import ConfigurationError
 from tests.api.servers import KEY
 
@@ -27,12 +28,12 @@ from tests.api.servers import KEY
         (None, None, {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "f"}, {"authorization": "Bearer f"}),
     ],
 )
-def test_the_key_is_chosen_as_the_official_client_does(
+async def test_the_key_is_chosen_as_the_official_client_does(
     api_key: str | None, auth_token: str | None, environ: dict[str, str], headers: dict[str, str]
 ) -> None:
     credentials = Credentials.find(api_key, auth_token, environ)
     credentials.check()
-    assert credentials.headers() == headers
+    assert await credentials.headers(within=1.0) == headers
 
 
 @pytest.mark.parametrize(
