@@ -36,7 +36,11 @@ def checked_options(session: object, base_url: object, options: object) -> Clien
 
 
 def log_choices(betas: Sequence[str], headers: Sequence[str], way: Way, base: BaseUrl, *, own_session: bool) -> None:
-    """Log what goes with the requests and which way they take, beyond what everybody's do."""
+    """Log what goes with the requests and which way they take, beyond what everybody's do.
+
+    Raises:
+        ConfigurationError: a proxy or an authority that cannot be used.
+    """
     if betas:
         log.info("betas asked for: %s", ", ".join(betas), extra={"action": "betas"})
     if headers:
@@ -44,6 +48,7 @@ def log_choices(betas: Sequence[str], headers: Sequence[str], way: Way, base: Ba
     if proxy := way.proxies.told(base.origin):
         log.info("%s", proxy, extra={"action": "proxy"})
     if own_session and base.origin.scheme == "https" and way.authorities.paths:
+        way.authorities.check()
         log.info("certificates are checked by %s", way.authorities, extra={"action": "authorities"})
 
 

@@ -27,19 +27,21 @@ class Authorities:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Authorities:
-        """Those that the environment names; REQUESTS_CA_BUNDLE only where it says nothing of OpenSSL's.
+        """Those that the environment names; REQUESTS_CA_BUNDLE only where it says nothing of OpenSSL's."""
+        own = {name: environ[name] for name in (FILE, DIRECTORY) if environ.get(name)}
+        return cls(own or {name: environ[name] for name in (BUNDLE,) if environ.get(name)})
+
+    def check(self) -> None:
+        """See that they are there: OpenSSL would say nothing and then believe nobody.
 
         Raises:
-            ConfigurationError: a path is not there: OpenSSL would say nothing and then believe nobody.
+            ConfigurationError: one is not.
         """
-        own = {name: environ[name] for name in (FILE, DIRECTORY) if environ.get(name)}
-        paths = own or {name: environ[name] for name in (BUNDLE,) if environ.get(name)}
-        for name, path in paths.items():
+        for name, path in self.paths.items():
             # Of several directories some may be missing, as OpenSSL does not mind.
             places = path.split(":") if name == DIRECTORY else [path]
             if not any(Path(place).exists() for place in places):
                 raise ConfigurationError(f"{name} names {path}, which is not there")
-        return cls(paths)
 
     def __str__(self) -> str:
         return ", ".join(f"{name} ({path})" for name, path in self.paths.items())
@@ -48,10 +50,11 @@ class Authorities:
         """What checks certificates so; None for the HTTP library's own context, which has the system's authorities.
 
         Raises:
-            ConfigurationError: a file holds no certificates.
+            ConfigurationError: a file is not there, or holds no certificates.
         """
         if not self.paths:
             return None
+        self.check()
         context = ssl.create_default_context()
         context.set_alpn_protocols(("http/1.1",))
         for name in (FILE, BUNDLE):

@@ -34,20 +34,18 @@ class Proxy:
         return {} if self.authorization is None else {"proxy-authorization": self.authorization}
 
     @classmethod
-    def parse(cls, url: str, secrets: Secrets, *, source: str) -> Proxy:
+    def parse(cls, url: Secret, secrets: Secrets, *, source: str) -> Proxy:
         """Read a proxy's URL; one without a scheme is taken for http, as other programs do.
 
         Args:
-            url: e.g. `http://proxy.example:3128`.
+            url: e.g. `http://proxy.example:3128`; held, as frames of what raises show no password.
             secrets: are told of its password.
             source: where the URL is from, for messages: e.g. `HTTPS_PROXY`.
 
         Raises:
             ConfigurationError: it is none, or one of a kind that is not spoken here; it is not in the message.
         """
-        secret = Secret(url.strip())
-        del url  # frames of what raises hold the password no longer
-        parsed = _parts(secret)
+        parsed = _parts(url)
         if isinstance(parsed, str):
             raise ConfigurationError(f"the proxy of {source} {parsed}; {FORM}")
         origin, password, login = parsed
@@ -81,14 +79,14 @@ class Proxies:
         Raises:
             ConfigurationError: it is no proxy.
         """
-        found = getproxies_environment()
-        kind = next((kind for kind in ("https", "all") if found.get(kind)), "")
-        variable = f"{kind.upper()}_PROXY" if kind else ""
+        variable, found = _environment()
         if proxy is None:
             return cls(None, None, variable=variable)
         if proxy != ENVIRONMENT:
-            return cls(Proxy.parse(proxy, secrets, source="--proxy (in a program: proxy=)"), None)
-        return cls(None, Proxy.parse(found[kind], secrets, source=variable) if kind else None)
+            named = Secret(proxy.strip())
+            del proxy
+            return cls(Proxy.parse(named, secrets, source="--proxy (in a program: proxy=)"), None)
+        return cls(None, Proxy.parse(found, secrets, source=variable) if found is not None else None)
 
     def told(self, base: Origin) -> str:
         """What whoever asked for a proxy is told of it; empty when nobody did.
@@ -123,6 +121,15 @@ class Proxies:
         return f"{self._variable} is set and not used; --proxy {ENVIRONMENT} uses it"
 
 
+def _environment() -> tuple[str, Secret | None]:
+    """The variable that names a proxy for https, and its value."""
+    found = getproxies_environment()
+    for kind in ("https", "all"):
+        if found.get(kind):
+            return f"{kind.upper()}_PROXY", Secret(found[kind].strip())
+    return "", None
+
+
 def _excepted(destination: Origin) -> bool:
     return bool(excepted(f"{destination.host}:{destination.port}"))
 
@@ -138,7 +145,7 @@ def _parts(secret: Secret) -> tuple[Origin, Secret | None, Secret | None] | str:
     except ValueError:
         return "is not a URL"
     if parts.scheme not in ("http", "https"):
-        return f"is of the kind {ascii(parts.scheme)[1:40]}, and only http and https proxies are spoken to"
+        return f"is of the kind {parts.scheme[:20]!r}, and only http and https proxies are spoken to"
     if UNSAFE_URL.search(text) or not origin.host or parts.path.strip("/") or parts.query or parts.fragment:
         return "is not an address alone"
     if parts.username is None:
