@@ -46,8 +46,11 @@ def encode_params(params: Request) -> MemoryBody:
     """The body of a request for one message.
 
     Raises:
-        ConfigurationError: it cannot be written as JSON.
+        ConfigurationError: they are none, or cannot be written as JSON.
     """
+    if not isinstance(params, Mapping | Model | bytes):
+        kind = type(params).__name__
+        raise ConfigurationError(f"params is a {kind}; the params of a request are a mapping, or their JSON as bytes")
     return MemoryBody([encode(params, "the params")])
 
 

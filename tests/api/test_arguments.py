@@ -43,7 +43,7 @@ async def test_questions_of_the_wrong_kind_are_named() -> None:
             (client.create(5), "not a int"),  # type: ignore[arg-type]
             (client.create([5]), r"requests\.0 is a int"),  # type: ignore[list-item]
             (client.list_page(limit="x"), "1 to 1000 batches, not x"),  # type: ignore[arg-type]
-            (client.message(5), "cannot be written as JSON"),  # type: ignore[arg-type]
+            (client.message(5), "params is a int"),  # type: ignore[arg-type]
         ]
         for use, says in wrong:
             with pytest.raises(ConfigurationError, match=says):
