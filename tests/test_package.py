@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pydoc
 import subprocess
 import sys
 from typing import Literal, get_origin
@@ -35,6 +37,39 @@ def test_importing_takes_in_nothing_optional_and_changes_nothing_global() -> Non
     done = subprocess.run([sys.executable, "-c", LOOK], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["[]", "[] ['NullHandler']", "True", "True"]
+
+
+EVERYTHING = """
+import importlib, json, pkgutil, streamer
+from inspect import isfunction
+names = [found.name for found in pkgutil.walk_packages(streamer.__path__, "streamer.") if "__main__" not in found.name]
+for name in names:
+    importlib.import_module(name)
+others = []
+for name in streamer.__all__:
+    one = getattr(streamer, name)
+    if getattr(importlib.import_module(streamer._HOME[name]), name) is not one or type(one).__name__ == "module":
+        others.append(name)
+functions = [name for name in streamer.__all__ if isfunction(getattr(streamer, name))]
+print(json.dumps([names, others, functions, dir(streamer), sorted(streamer.__all__)]))
+"""
+
+
+def test_every_module_can_be_imported_and_hides_no_public_name() -> None:
+    """In a fresh interpreter, as importing `streamer.run` would put a module where a function was."""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", EVERYTHING], capture_output=True, text=True, check=True)
+    modules, others, functions, shown, public = json.loads(done.stdout)
+    assert len(modules) > 100
+    assert others == []
+    assert shown == public
+    assert {"run", "stream", "process", "submit", "sink_for"} <= set(functions)
+    assert [name for name in functions if f"streamer.{name}" in modules] == []
+
+
+def test_help_says_what_a_sink_promises() -> None:
+    shown = pydoc.plain(pydoc.render_doc(streamer.Sink)) + pydoc.plain(pydoc.render_doc(streamer.Writer))
+    for words in ("durable: True when", "destination: where the records", "committed: True when", "held: what is"):
+        assert words in shown
 
 
 def test_every_public_name_is_there_and_documented() -> None:

@@ -25,16 +25,21 @@ from streamer.results.block import Block
 
 
 class Writer(ABC):
-    """A sink opened for one batch."""
+    """A sink opened for one batch.
 
-    #: Where the records of this batch go, for people: a path, a table, a callable's name.
+    Args:
+        held: what is durably held of this batch, from earlier runs; `streamer.Tally()` when that is nothing.
+
+    Attributes:
+        held: the same. The pipeline delivers the other records only.
+        destination: where the records of this batch go, for people: a path, a table, a callable's name.
+        committed: True when an earlier run committed this batch; then `held` is checked and nothing is delivered.
+    """
+
     destination: str = ""
-
-    #: True when an earlier run committed this batch; then the pipeline checks `held` and delivers nothing.
     committed: bool = False
 
     def __init__(self, held: Tally) -> None:
-        #: What is durably held of this batch, from earlier runs.
         self.held = held
 
     @abstractmethod
@@ -63,9 +68,23 @@ class PartWriter(Writer):
 
 
 class Sink(ABC):
-    """Where the records of batches go. A new sink is one class, one file, one entry point (`streamer.sinks`)."""
+    """Where the records of batches go. A new sink is one class, one file, one entry point (`streamer.sinks`).
 
-    #: True when its writers can tell after a crash what they hold; others can be wrapped in a `CheckpointedSink`.
+    What it has of a batch is said by the writer that `open` gives: `Writer.destination`, `Writer.held` and
+    `Writer.committed`.
+
+    Attributes:
+        durable: True when its writers can tell after a crash what they hold (`held`, `committed`). Others can be
+            wrapped in a `CheckpointedSink`, which remembers it for them.
+
+    Example:
+        >>> class Count(Sink):
+        ...     total = 0
+        ...
+        ...     async def open(self, batch: Batch) -> Writer:
+        ...         return CountWriter(self)
+    """
+
     durable: bool = False
 
     @abstractmethod
