@@ -28,7 +28,8 @@ def add_form_options(parser: argparse.ArgumentParser) -> None:
         "--template",
         metavar="FILE",
         type=path_value,
-        help="the requests are CSV: params as JSON, with {column} in its strings where a column's value goes",
+        help="the files hold data, as CSV or as JSON objects, and this makes requests of it: params as JSON (or a "
+        "whole request), with {column} in its strings where the value of a column or key goes",
     )
 
 

@@ -96,6 +96,12 @@ def test_columns_of_the_csv_stand_beside_the_answer(tmp_path: Path) -> None:
     ]
 
 
+def test_paths_into_data_of_json_stand_beside_the_answer_too() -> None:
+    first = Asked("a", request("a"), b'{"author":{"name":"Ann","tags":["x"]},"a.b":1}')
+    fields = Fields(["author.name", "author.tags.0", "a.b", "author.none"], first)
+    assert json.loads(fields.of(first)) == {"author.name": "Ann", "author.tags.0": "x", "a.b": 1, "author.none": None}
+
+
 def test_a_field_that_cannot_be_is_refused_with_those_that_can() -> None:
     first = Asked("a", request("a"), b'{"title":"One","n":"1"}')
     with pytest.raises(ConfigurationError, match=r"no field 'titel': name a column \(n, title\) or a path"):

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """
 Make batches of request files: lines of {"custom_id": ..., "params": {...}}, the API's own {"requests": [...]}, an
-array of requests, lines of bare params, or CSV with --template. Several files are one submission.
+array of requests, lines of bare params, or with --template data: CSV, a JSON array of objects or lines of them.
+Several files are one submission.
 
 First everything is checked: what the API would refuse is told with its file and line, all of it, and then nothing is
 sent. The requests are split into batches of at most 100,000 requests and 256 MB. The ids go to stdout as the batches
