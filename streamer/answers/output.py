@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from streamer.disk.directory import part_of
-from streamer.disk.wholefile import BUFFER, WholeFile
+from streamer.disk.wholefile import BUFFER, WholeFile, check_target
 from streamer.errors import ConfigurationError
 from streamer.sinks.stdout import Pipe
 
@@ -23,8 +23,10 @@ def refuse_input(target: str, files: Sequence[object]) -> None:
         files: what it is made from; an open file is nothing that could be overwritten.
 
     Raises:
-        ConfigurationError: it would.
+        ConfigurationError: it would, or no file can be there.
     """
+    if target != STDOUT:
+        check_target(Path(target))
     for written in () if target == STDOUT else (Path(target), part_of(target)):
         for file in files:
             there = isinstance(file, str | Path) and written.exists() and Path(file).exists()

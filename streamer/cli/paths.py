@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def path_value(text: str) -> str:
     Raises:
         argparse.ArgumentTypeError: it names a variable, which nobody would replace, or the home of nobody.
     """
-    if Path(text).exists():
+    if os.path.lexists(text):  # which, unlike a Path, has nothing against a name that no file can have
         return text  # whatever its name
     if (variable := _VARIABLE.search(text)) is not None:
         raise argparse.ArgumentTypeError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import logging
 import os
@@ -19,6 +20,7 @@ from streamer.cli.exits import Exit, Interrupted
 from streamer.cli.parser import make_parser
 from streamer.cli.show.repeated import Repeated
 from streamer.cli.stdio import forget_stdout, open_missing, say, stdout_failed
+from streamer.cli.surroundings import check, raise_limit
 
 if TYPE_CHECKING:
     from streamer.errors import ConfigurationError
@@ -38,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `streamer`; those of the process by default.
     """
     open_missing()
+    raise_limit()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows its number instead
             stream.reconfigure(errors="backslashreplace")
@@ -68,6 +71,7 @@ def _run(args: argparse.Namespace) -> int:
     from streamer.errors import ConfigurationError, StreamerError
 
     try:
+        check(args)
         code: int = args.handler(args)
         sys.stdout.flush()  # here, where it can still be told that nobody reads it
     except ConfigurationError as error:
@@ -82,6 +86,9 @@ def _run(args: argparse.Namespace) -> int:
     except Interrupted:
         raise
     except Exception as error:  # noqa: BLE001 - a traceback helps nobody who cannot change the code
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            say(f"no file can be called {str(error.filename)[:24] + '...'!r}: {error.strerror}; choose a shorter name")
+            return Exit.USAGE
         if stdout_failed(error):
             forget_stdout()
             say(f"standard output cannot be written: {os.strerror(error.errno or 0)}")

@@ -19,6 +19,7 @@ from streamer.delivery.options import DeliveryOptions
 from streamer.delivery.reconciliation import Reconciliation
 from streamer.delivery.recounting import are_doubtful, recounted
 from streamer.delivery.redownloads import Redownloads, may_pass
+from streamer.disk.failures import lacks_files
 from streamer.errors import (
     ApiError,
     AuthenticationError,
@@ -38,6 +39,7 @@ from streamer.tasks import end_if_asked
 log = logging.getLogger("streamer.delivery")
 
 UNAUTHORIZED = 401  # the key is refused for everything, not for this batch alone
+FILES_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # seconds between the tries to open files, when too many are open
 
 
 class Deliverer:
@@ -126,7 +128,24 @@ class _Delivery:
         self._position = Position()
 
     async def open(self, sinks: Sequence[Sink], stack: AsyncExitStack) -> None:
-        """Open a writer for each sink; `stack` closes them, last opened first."""
+        """Open a writer for each sink; `stack` closes them, last opened first.
+
+        That too many files are open passes as other batches are done with, so it is waited for.
+        """
+        for pause in (*FILES_PAUSES, None):
+            try:
+                await self._open_all(sinks, stack)
+            except (StreamerError, OSError) as error:
+                if pause is None or not lacks_files(error):
+                    raise
+            else:
+                return
+            await stack.aclose()  # what is open is given back meanwhile
+            self._writers.clear()
+            self._report.destinations.clear()
+            await self._clock.sleep(pause)
+
+    async def _open_all(self, sinks: Sequence[Sink], stack: AsyncExitStack) -> None:
         stack.push_async_callback(self._rejects.close)
         for sink in sinks:
             writer = await open_guarded(sink, self._batch)

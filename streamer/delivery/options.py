@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from streamer.api.types import ResultType
 from streamer.results.framing import MAX_RECORD_BYTES
+from streamer.sinks.template import PathTemplate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,3 +27,7 @@ class DeliveryOptions:
     max_record_bytes: int = MAX_RECORD_BYTES
     usage: bool = True
     rejects: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.rejects is not None:
+            PathTemplate(self.rejects)  # what is wrong with it is better said before the first batch has ended

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from streamer.disk.failures import cannot_write, lost_its_name
+from streamer.disk.names import PART
 from streamer.errors import StorageError
 
 _COMMON = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: opening a pipe must not wait for its other end
@@ -26,7 +27,7 @@ def part_of(path: str | Path) -> Path:
     >>> str(part_of("answers.jsonl"))
     'answers.jsonl.part'
     """
-    return Path(f"{path}.part")
+    return Path(f"{path}{PART}")
 
 
 class Directory:

@@ -14,6 +14,7 @@ _ADVICE = {
     errno.EACCES: "change the permissions or choose another target",
     errno.EPERM: "change the permissions or choose another target",
     errno.ENAMETOOLONG: "choose a shorter template",
+    errno.ENFILE: "close other programs, or lower the concurrency",
     errno.EMFILE: "raise the limit of open files (ulimit -n) or lower the concurrency",
     errno.ENOLCK: "its filesystem has no locks, so choose a target on another one",
     errno.EOPNOTSUPP: "its filesystem has no locks, so choose a target on another one",
@@ -44,6 +45,16 @@ def cannot_write(path: Path, error: OSError, kept: str) -> StorageError:
     return StorageError(
         f"{path} could not be written: {error.strerror} ({code}); {room}; put that right and run the same again: {kept}"
     )
+
+
+def lacks_files(error: BaseException) -> bool:
+    """Whether something failed because too many files are open, in this process or in all: that passes."""
+    reason: BaseException | None = error
+    while reason is not None:
+        if isinstance(reason, OSError) and reason.errno in (errno.EMFILE, errno.ENFILE):
+            return True
+        reason = reason.__cause__
+    return False
 
 
 def lost_its_name(path: Path) -> StorageError:

@@ -15,6 +15,7 @@ from streamer.disk.directories import make_directories
 from streamer.disk.directory import Directory, part_of
 from streamer.disk.failures import cannot_use, cannot_write
 from streamer.disk.growingfile import GrowingFile, open_alone
+from streamer.disk.names import check_name
 from streamer.errors import ConfigurationError, InUseError, StorageError
 
 BUFFER = 1024 * 1024  # bytes gathered before the system is asked to take them
@@ -25,8 +26,9 @@ def check_target(path: Path) -> None:
     """See that a file may be made at `path`, or may take the place of what is there.
 
     Raises:
-        ConfigurationError: a directory, a pipe or a device is there.
+        ConfigurationError: a directory, a pipe or a device is there, or no file can be called so.
     """
+    check_name(path)
     if path.is_dir():
         raise ConfigurationError(f"{path} is a directory; name a file in it")
     if path.exists() and not path.is_file():

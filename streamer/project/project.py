@@ -19,6 +19,7 @@ from streamer.answers.index import Index
 from streamer.answers.output import STDOUT
 from streamer.answers.resubmission import Resubmission, write_retry
 from streamer.clock import Clock, SystemClock
+from streamer.disk.names import check_name
 from streamer.errors import ConfigurationError, StreamerError
 from streamer.progress import Progress
 from streamer.project.options import SubmitOptions
@@ -83,9 +84,13 @@ class Project:
         directory: the project's; made when it is not there.
         options: how its requests become batches.
         clock: where time comes from.
+
+    Raises:
+        ConfigurationError: no directory can be called so.
     """
 
     def __init__(self, directory: Path, options: SubmitOptions | None = None, clock: Clock | None = None) -> None:
+        check_name(directory / REQUESTS)
         self.directory = directory
         self._clock = clock or SystemClock()
         self._options = options or SubmitOptions()

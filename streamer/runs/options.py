@@ -44,6 +44,7 @@ class RunOptions(DeliveryOptions):
     expected_ids: Iterable[str] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.only, str):
             raise ConfigurationError(f"only is a collection of strings, not one string; write [{self.only!r}]")
         if unknown := set(self.only or ()).difference(RESULT_TYPES):

@@ -22,6 +22,7 @@ from streamer.engines.local import LocalEngine
 from streamer.observer import Observer
 from streamer.report import BatchReport, Outcome, RunReport
 from streamer.runs.batchids import BatchRef, ids_of
+from streamer.runs.openfiles import fitting
 from streamer.runs.options import RunOptions
 from streamer.sinks.guard import close_guarded
 from streamer.sinks.targets import Target, sinks_of
@@ -93,7 +94,7 @@ async def run(
         deliverer = Deliverer(
             client, sinks, options, reconciliation=reconciliation, observer=observer, clock=clock, random=random
         )
-        await _work(outcomes, asked, deliverer, LocalEngine(options.concurrency), report, observer)
+        await _work(outcomes, asked, deliverer, LocalEngine(fitting(options.concurrency, sinks)), report, observer)
     told = {batch.batch_id for batch in report.batches}
     forgotten = "nothing became of it in this run, which is a mistake in streamer; run the same again"
     report.batches += [

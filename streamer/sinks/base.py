@@ -87,6 +87,9 @@ class Sink(ABC):
 
     durable: bool = False
 
+    #: How many files or connections each of its writers keeps open; a run has no more of them than the system lets it.
+    open_files: int = 1
+
     @abstractmethod
     async def open(self, batch: Batch) -> Writer:
         """Open a writer for `batch`, finding out what is already held of it.

@@ -46,6 +46,8 @@ class CallbackSink(Sink):
 
     """
 
+    open_files = 0
+
     @overload
     def __init__(
         self, function: Callable[[Record], object], *, per: Literal["record"] = "record", concurrency: int = 1

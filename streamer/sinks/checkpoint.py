@@ -33,6 +33,7 @@ class CheckpointedSink(Sink):
 
     def __init__(self, sink: Sink, path: str | os.PathLike[str], *, name: str) -> None:
         self._sink = sink
+        self.open_files = sink.open_files
         self._name = name
         self._journal = Journal(path)
         self._threads = Threads("streamer-checkpoint", 1)

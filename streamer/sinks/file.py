@@ -37,6 +37,7 @@ class FileSink(Sink):
     """
 
     durable = True
+    open_files = 2  # the file and its directory
 
     def __init__(self, template: str | os.PathLike[str] = "results/{batch_id}.jsonl") -> None:
         self._template = PathTemplate(os.fspath(template))

@@ -36,6 +36,8 @@ class QueueSink(Sink):
 
     """
 
+    open_files = 0
+
     def __init__(self, queue: asyncio.Queue[Any], *, per: Per = "record", join: bool = False) -> None:
         check_per(per)
         if queue.maxsize < 1:

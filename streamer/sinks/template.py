@@ -10,10 +10,12 @@ import re
 from pathlib import Path
 from string import Formatter
 
+from streamer.disk.names import check_name
 from streamer.errors import ConfigurationError
 
 PLAIN = re.compile(r"[A-Za-z0-9_-]{1,128}")  # every id the API has given so far
 FIELD = "batch_id"
+USUAL_ID = "msgbatch_" + 24 * "0"  # as long as every id the API has given so far
 
 
 def safe_name(batch_id: str) -> str:
@@ -62,6 +64,7 @@ class PathTemplate:
         if text.endswith("/"):
             raise ConfigurationError(f"the file template {text!r} names a directory; add e.g. 'results.jsonl'")
         self._text = text
+        check_name(self.path(USUAL_ID))
 
     def path(self, batch_id: str) -> Path:
         """The file of one batch."""

@@ -3,6 +3,8 @@ is not final."""
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -15,7 +17,7 @@ from streamer.api.client import Client
 from streamer.api.options import ClientOptions
 from streamer.api.retry import RetryPolicy
 from streamer.api.types import Batch, RequestCounts, ResultType
-from streamer.delivery.deliver import Deliverer
+from streamer.delivery.deliver import FILES_PAUSES, Deliverer
 from streamer.delivery.options import DeliveryOptions
 from streamer.delivery.redownloads import CLEAN_DOWNLOADS, FRUITLESS_DOWNLOADS
 from streamer.observer import Observer
@@ -25,7 +27,7 @@ from streamer.results.record import Record
 from streamer.sinks.base import Sink
 from streamer.sinks.callback import CallbackSink
 from streamer.sinks.checkpoint import CheckpointedSink
-from streamer.sinks.file import FileSink
+from streamer.sinks.file import FileSink, FileWriter
 from streamer.sinks.journal import Journal
 from tests.api.servers import Reply, Server, pours, refusal, reply, sends
 from tests.clock import FakeClock
@@ -296,6 +298,33 @@ async def test_what_a_journal_says_was_taken_is_held_against_the_results_too(tmp
     assert report.outcome is Outcome.INCOMPLETE
     assert "holds 2 records that are not this batch's, of 3 from earlier runs" in report.error
     assert "'r1', is expired there and succeeded in the results" in report.error
+
+
+class ShortOfFiles(FileSink):
+    """There is no descriptor left for its first opens."""
+
+    def __init__(self, path: Path, times: int) -> None:
+        super().__init__(path / "{batch_id}.jsonl")
+        self.left = times
+
+    async def open(self, batch: Batch) -> FileWriter:
+        if self.left:
+            self.left -= 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return await super().open(batch)
+
+
+async def test_files_that_cannot_be_opened_for_now_are_waited_for(tmp_path: Path) -> None:
+    clock = FakeClock()
+    first = FileSink(tmp_path / "first" / "{batch_id}.jsonl")
+    report, _ = await delivered([chunked(BODY)], [first, ShortOfFiles(tmp_path, 3)], clock=clock)
+    assert (report.outcome, report.error) == (Outcome.DELIVERED, "")
+    assert sum(clock.sleeps) == sum(FILES_PAUSES[:3])
+    assert final(tmp_path) == final(tmp_path / "first") == WHOLE
+    assert len(report.destinations) == 2
+    report, _ = await delivered([], [ShortOfFiles(tmp_path, 100)])
+    assert report.outcome is Outcome.FAILED
+    assert "Too many open files" in report.error
 
 
 async def test_a_sink_that_raises_ends_the_batch_with_its_name_and_reason(tmp_path: Path) -> None:

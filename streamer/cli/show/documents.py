@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from decimal import Decimal
@@ -120,7 +121,10 @@ class ReportFile:
             document = process_document(report, self._prices)
         else:
             document = _document(report, self._prices)
-        text = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+        try:
+            text = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+        except UnicodeEncodeError:  # a server sent half a character in an id: JSON has a way to write it
+            text = json.dumps(document, indent=2).encode() + b"\n"
         try:
             with WholeFile(self._path, kept="what the report would tell of is kept") as file:
                 file.write(text)
