@@ -42,7 +42,7 @@ def replay(recording: Recording, folder: Path) -> None:
         assert statuses == (["in_progress", "in_progress", "canceling"] if cancel else ["in_progress"])
         assert json.loads(server.bodies[0]) == recording.requests
         if recording.results is not None:
-            words = ("run", recording.batch_id, "--poll-interval", "0.01", "--json")
+            words = ("run", recording.batch_id, "--poll-interval", "0.01", "--json", "-q")
             done = streamer(*words, cwd=folder, base_url=server.url)
             assert (done.returncode, done.stderr) == (0, "")
             report = json.loads(done.stdout.splitlines()[0])
