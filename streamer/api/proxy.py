@@ -88,6 +88,11 @@ class Proxies:
             return cls(Proxy.parse(named, secrets, source="--proxy (in a program: proxy=)"), None)
         return cls(None, Proxy.parse(found, secrets, source=variable) if found is not None else None)
 
+    @property
+    def asked_for(self) -> bool:
+        """Whether any request may go through a proxy; a session that is given to the client has its own."""
+        return self._named is not None or self._found is not None
+
     def told(self, base: Origin) -> str:
         """What whoever asked for a proxy is told of it; empty when nobody did.
 

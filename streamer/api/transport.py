@@ -164,7 +164,7 @@ class Transport:
         upload = Upload(body) if body is not None else None
         if body is not None:
             headers = {**headers, "content-length": str(body.size)}
-        proxy = self._way.proxies.of(Origin.of(urlsplit(url))) if self._given is None else None
+        proxy = self._way.proxies.of(Origin.of(urlsplit(url))) if self._way.proxies.asked_for else None
         try:
             async with asyncio.timeout(within):
                 response = await session.request(

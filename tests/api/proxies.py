@@ -12,12 +12,14 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import trustme
+
 START_SECONDS = 30.0
 
 
 @contextmanager
-def forward_proxy(folder: Path, login: str = "") -> Iterator[int]:
-    """Run proxy.py; its port. With a `login`, `user:password`, it lets nobody else through."""
+def forward_proxy(folder: Path, login: str = "", certificate: trustme.LeafCert | None = None) -> Iterator[int]:
+    """Run proxy.py; its port. A `login`, `user:password`, keeps others out; with a `certificate` it speaks TLS."""
     folder.mkdir(exist_ok=True)
     port_file = folder / "port"
     command = [sys.executable, "-W", "ignore", "-m", "proxy", "--hostname", "127.0.0.1", "--port", "0"]
@@ -25,6 +27,10 @@ def forward_proxy(folder: Path, login: str = "") -> Iterator[int]:
     command += ["--data-dir", str(folder), "--log-level", "ERROR"]
     if login:
         command += ["--basic-auth", login]
+    if certificate is not None:
+        certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
+        (folder / "chain.pem").write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
+        command += ["--cert-file", str(folder / "chain.pem"), "--key-file", str(folder / "key.pem")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + START_SECONDS

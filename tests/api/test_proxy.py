@@ -124,6 +124,23 @@ async def test_a_login_for_the_proxy_is_sent_to_it_alone_and_shown_nowhere(
         assert login.decode() not in text
 
 
+async def test_the_way_to_the_proxy_may_be_tls_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.configure_cert(context)
+    with forward_proxy(tmp_path / "proxy", login="somebody:password", certificate=certificate) as port:
+        async with Server([ANSWER], tls=context) as server, watched(port) as wire:
+            url = wire.url.replace("http://", "https://somebody:password@")
+            async with client_by(server, url) as client:
+                await client.retrieve("msgbatch_1")
+            assert b"CONNECT" not in wire.sent
+            assert b"authorization" not in wire.sent.lower()
+        assert len(server.seen) == 1
+
+
 async def test_plain_http_does_not_go_through_a_proxy(
     proxy: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
