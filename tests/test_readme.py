@@ -43,11 +43,12 @@ def request(n: int) -> dict[str, object]:
 @pytest.fixture
 def folder(tmp_path: Path, emulator: RunningEmulator) -> Path:
     """What the examples speak of."""
-    for name in ("requests.jsonl", "articles.jsonl"):
-        (tmp_path / name).write_text("".join(json.dumps(request(n)) + "\n" for n in range(4)))
+    (tmp_path / "requests.jsonl").write_text("".join(json.dumps(request(n)) + "\n" for n in range(4)))
+    (tmp_path / "articles.json").write_text(json.dumps([{"id": f"a-{n}", "content": f"text {n}"} for n in range(4)]))
     (tmp_path / "items.csv").write_text("custom_id,item\nb,a lamp\na,a parcel\nc,praise\n")
     params = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
     (tmp_path / "params.json").write_text(params[0])
+    (tmp_path / "request.json").write_text(params[1])
     (tmp_path / "ids.txt").write_text("\n".join(listed(emulator)[-2:]))
     return tmp_path
 
@@ -127,6 +128,8 @@ def test_the_one_liners(command: str, folder: Path, emulator: RunningEmulator) -
     assert "usage" not in done.stderr
     if "| sort" in command:
         assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["a lamp", "a parcel", "praise"]
+    if "articles.json" in command:
+        assert list(json.loads((folder / "summaries.json").read_text())) == [f"a-{n}" for n in range(4)]
 
 
 def test_every_file_that_the_tree_names_is_there() -> None:
