@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from streamer.errors import SubmissionError
     from streamer.progress import Progress
     from streamer.report import BatchReport
+    from streamer.requests.changes import Changes
     from streamer.requests.spool import Spool
 
 
@@ -41,6 +42,9 @@ class SubmitObserver:
     def prepared(self, spool: Spool) -> None:
         """The request files are checked; nothing was sent in this run so far."""
 
+    def changed(self, changes: Changes) -> None:
+        """The requests are not those of an earlier run; what is new among them is sent alone."""
+
     def probed(self, requests: int) -> None:
         """The API answered so many requests that were sent as ordinary messages, each billed at the full price."""
 
@@ -59,6 +63,9 @@ class ProcessObserver(Observer):
 
     def delivered_before(self, batch_id: str) -> None:
         """An earlier run has delivered this batch, so it is not asked for again."""
+
+    def changed(self, changes: Changes) -> None:
+        """The requests are not those of an earlier run; what is new among them is sent alone."""
 
     def held_up(self, error: SubmissionError) -> None:
         """No more batches can be created now; those that are there are waited for, then `error` is raised."""

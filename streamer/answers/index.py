@@ -9,10 +9,8 @@ Which record stands: one that succeeded, else the one of the later attempt.
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import repeat
 from operator import itemgetter
@@ -21,25 +19,19 @@ from typing import Self
 
 import msgspec
 
+from streamer.answers.contents import Contents, Counting
 from streamer.answers.extents import read_extents
 from streamer.answers.sentagain import SUCCEEDED, word
-from streamer.disk.directories import make_directories
+from streamer.disk.scratch import scratch_database
 from streamer.errors import ConfigurationError, StorageError
 from streamer.progress import Progress, Work
 from streamer.results.accounting import Tally, Tokens
 
 GATHERED = 100_000  # records sorted at once: about 25 MB
-CACHE = 32 * 1024  # KiB of the file that SQLite keeps in memory
-PAGE = 8192  # bytes: fewer of them to turn over than with the usual 4096
 
 _SUCCESS = 1 << 32  # above any number of attempts: what succeeded stands, whatever was tried later
 
-_SCHEMA = f"""
-PRAGMA page_size = {PAGE};
-PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
-PRAGMA locking_mode = EXCLUSIVE;
-PRAGMA cache_size = -{CACHE};
+_SCHEMA = """
 CREATE TABLE answers (
     custom_id TEXT PRIMARY KEY, rank INTEGER NOT NULL, file INTEGER NOT NULL, offset INTEGER NOT NULL,
     length INTEGER NOT NULL, kind INTEGER NOT NULL, rival INTEGER
@@ -117,8 +109,8 @@ class Index:
         usage: bool = True,
         check: Callable[[], None] = lambda: None,
         progress: Progress | None = None,
-    ) -> None:
-        """Take in the records of a file of results.
+    ) -> Contents:
+        """Take in the records of a file of results; what it holds.
 
         Args:
             path: the file.
@@ -134,10 +126,12 @@ class Index:
         progress = progress or Progress(Work.READING)
         number = len(self._files)
         self._files.append(path)
+        counting = Counting()
         tally = Tally()  # its ids are those of one batch
         for extents in read_extents(path, growing=growing):
             check()
             progress.done += sum(extents.lengths) + len(extents.lengths)  # each ends in a newline
+            counting.add(extents.ids, (result.type for result in extents.results))
             if usage:
                 tally.add(extents.ids, extents.results)
             succeeded = attempt + _SUCCESS
@@ -152,6 +146,7 @@ class Index:
                 self._sort_in()
         for model, tokens in tally.usage.items():
             self.usage.setdefault(model, Tokens()).add(tokens)
+        return counting.contents()
 
     def settle(self) -> None:
         """All files of now are taken in: see that no two of them claim the same request.
@@ -169,6 +164,14 @@ class Index:
                 f"{self._files[rival]} and {self._files[file]} both answer the request {custom_id!r}: they are results "
                 "of different requests with the same custom_ids; name only those of the batches made from these"
             )
+
+    def forget(self, custom_ids: Iterable[str]) -> None:
+        """What was taken in so far answers these no more: the requests were changed and sent anew."""
+        self._sort_in()
+        with self._using() as connection:
+            connection.execute("BEGIN")
+            connection.executemany("DELETE FROM answers WHERE custom_id = ?", ((one,) for one in custom_ids))
+            connection.execute("COMMIT")
 
     def get(self, custom_id: str) -> Answer | None:
         """The answer to a request, once all is settled; None when there is none."""
@@ -209,27 +212,10 @@ class Index:
     def _using(self) -> Iterator[sqlite3.Connection]:
         try:
             if self._connection is None:
-                self._connection = _unnamed(self._directory)
+                self._connection = scratch_database(self._directory, _SCHEMA)
             yield self._connection
         except (sqlite3.OperationalError, OSError) as error:
             raise StorageError(
                 f"the index of answers cannot be kept in {self._directory}: {error}; make room there or choose a "
                 "target elsewhere, and run the same again"
             ) from error
-
-
-def _unnamed(directory: Path) -> sqlite3.Connection:
-    """A database in a file that has no name any more."""
-    make_directories(directory)
-    descriptor, name = tempfile.mkstemp(prefix=".streamer-index-", dir=directory)
-    os.close(descriptor)
-    try:
-        connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
-        try:
-            connection.executescript(_SCHEMA)  # from here on it is open, and stays so: the lock is exclusive
-        except BaseException:
-            connection.close()
-            raise
-    finally:
-        Path(name).unlink(missing_ok=True)
-    return connection

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Self
 
 from streamer.disk.directory import part_of
 from streamer.disk.wholefile import BUFFER, WholeFile, check_target
-from streamer.errors import ConfigurationError
+from streamer.errors import ConfigurationError, StorageError
 from streamer.sinks.stdout import Pipe
+from streamer.sinks.targets import SCHEMED
 
 STDOUT = "-"
 
@@ -34,19 +36,60 @@ def refuse_input(target: str, files: Sequence[object]) -> None:
                 raise ConfigurationError(f"the answers cannot go to {target}: {file}, which they need, would be lost")
 
 
+def refuse_no_file(target: str) -> None:
+    """See that a target of all answers is what it can be: one file, or standard output.
+
+    Raises:
+        ConfigurationError: it names another place, or a file for each batch.
+    """
+    schemed = SCHEMED.fullmatch(target)
+    if schemed is not None and not Path(target).exists():
+        raise ConfigurationError(
+            f"the answers cannot go to {target!r}: they go into one file or to stdout, and {schemed[1]}: is neither; "
+            f"name a file, or write ./{target} for one of that name"
+        )
+    if "{batch_id}" in target:
+        raise ConfigurationError(
+            f"the answers cannot go to {target!r}: they go into one file, whatever their batch; leave {{batch_id}} out"
+        )
+
+
+def output_digest(target: str) -> str | None:
+    """What tells the file at `target` from others; None where there is none, or nothing in it.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    path = Path(target)
+    if target == STDOUT or not path.is_file() or path.stat().st_size == 0:
+        return None
+    try:
+        with path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise StorageError(
+            f"{target}, whose place the answers are to take, cannot be read: {error.strerror}"
+        ) from error
+
+
 class Output:
     """The answers, being written one after another; blocking, for one thread at a time.
 
     Args:
         target: a path, whose file is one JSON text when it ends in `.json`, else of lines; `-` is standard output.
+        about_to_publish: is given the digest of all that was written, before the file gets its name.
         keyed: the answers are members of a JSON object and not elements of an array, where it is one JSON text.
 
     Raises:
         ConfigurationError, StorageError: it cannot be written; said when this is made, and not after hours.
     """
 
-    def __init__(self, target: str, *, keyed: bool = False) -> None:
+    def __init__(
+        self, target: str, about_to_publish: Callable[[str], None] = lambda digest: None, *, keyed: bool = False
+    ) -> None:
         self.target = target
+        self._about_to_publish = about_to_publish
+        self._sha = sha256()
         self._taker = _Stdout() if target == STDOUT else WholeFile(Path(target))
         begin, end = (b"{", b"}") if keyed else (b"[", b"]")
         self._empty = begin + end + b"\n"
@@ -80,6 +123,7 @@ class Output:
             StorageError: they cannot be written.
         """
         self._taker.write(data)
+        self._sha.update(data)
         self._bytes += len(data)
 
     def publish(self) -> None:
@@ -89,9 +133,10 @@ class Output:
             StorageError: the disk does not take it.
         """
         if self._answers:
-            self._taker.write(self._after)
+            self.write(self._after)
         elif self._before:
-            self._taker.write(self._empty)
+            self.write(self._empty)
+        self._about_to_publish(self._sha.hexdigest())
         self._taker.publish()
 
     def close(self) -> None:

@@ -130,6 +130,13 @@ def add_submission_options(parser: argparse.ArgumentParser) -> None:
         "the usual five minutes",
     )
     parser.add_argument(
+        "--changed",
+        choices=("refuse", "resend"),
+        default="refuse",
+        help="requests that were sent with other params before: resend sends and pays for them again "
+        "(default: %(default)s, and nothing is sent)",
+    )
+    parser.add_argument(
         "--on-unknown",
         metavar="WHAT",
         help="where it cannot be told whether a batch was created: stop, resend, or the id of the batch that it is "

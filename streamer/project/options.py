@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from streamer.defaults import CONCURRENCY, POLL_INTERVAL, RETRIES
 from streamer.errors import ConfigurationError
@@ -26,6 +27,8 @@ class SubmitOptions(PrepareOptions, CreateOptions):
             it twice; the id of the batch that it is; or a coroutine function that gets an `Unsettled` and returns one
             of these.
         warm_cache: send the first request alone, and the others when it has ended, so that they find the cache warm.
+        changed: what to do about requests that were sent with other params before: `refuse`; or `resend`, which sends
+            and pays for them again.
         project: the directory of the submission; by default the first file's name and `.streamer`.
         probe: so many requests are sent first as ordinary messages, at the full price and unless a batch was sent
             already; if the API refuses one of them, nothing else is sent.
@@ -36,6 +39,7 @@ class SubmitOptions(PrepareOptions, CreateOptions):
 
     project: str | Path | None = None
     probe: int = 0
+    changed: Literal["refuse", "resend"] = "refuse"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ come. So going on after one and beginning are the same.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
@@ -17,18 +18,20 @@ from typing import TypeVar
 from streamer.answers.fields import Fields
 from streamer.answers.index import Index
 from streamer.answers.join import Joined, join
-from streamer.answers.output import STDOUT, Output, refuse_input
+from streamer.answers.output import STDOUT, Output, refuse_input, refuse_no_file
 from streamer.answers.sentagain import MISSING, retryable
 from streamer.answers.text import TextForm, refuse_fields
 from streamer.api.client import Client
+from streamer.api.types import Batch
 from streamer.arguments import check_client, check_kind, check_observer
 from streamer.clock import Clock, SystemClock
-from streamer.errors import SubmissionError
-from streamer.observer import ProcessObserver
+from streamer.errors import StorageError, SubmissionError
+from streamer.observer import Observer, ProcessObserver
 from streamer.progress import Progress, Work
 from streamer.project.options import ProcessOptions
 from streamer.project.project import Project, ending, project_of
-from streamer.report import ProcessReport
+from streamer.project.resultfiles import ReadBack
+from streamer.report import BatchReport, Outcome, ProcessReport, RunReport
 from streamer.requests.given import GivenFiles, GivenRequests, reading, request_files
 from streamer.requests.reading import RequestFile
 from streamer.requests.spool import Spool
@@ -39,6 +42,8 @@ from streamer.submission.creating import create_batches
 from streamer.threads import Threads
 
 T = TypeVar("T")
+
+log = logging.getLogger("streamer.project")
 
 
 async def process(
@@ -86,6 +91,7 @@ async def process(
     given = request_files(files)
     clock = clock or SystemClock()
     to = str(to)
+    refuse_no_file(to)
     if options.text:
         refuse_fields(to, options.fields)
     refuse_input(to, [*given, options.template])
@@ -108,11 +114,12 @@ async def process(
             clock=clock,
             random=random or Random(),  # noqa: S311 - jitter, no secret
         )
-        output = await process.in_thread(
-            lambda stop: Output(to, keyed=options.text)
-        )  # better told now than after a day
+        output = await process.in_thread(  # told now, not after a day
+            lambda stop: Output(to, project.note_output, keyed=options.text)
+        )
         stack.callback(output.close)
         fields = await process.prepare(given)
+        await process.in_thread(lambda stop: project.refuse_foreign(to))
         await process.until_answered(output, fields)
     report.seconds = clock.monotonic() - begun
     report.http_requests = client.requests - sent
@@ -143,6 +150,8 @@ class _Process:
         self._observer = observer
         self._clock = clock
         self._random = random
+        self._incomplete = _HoldingBack(observer)
+        self._fetched_again: set[str] = set()  # batches whose file was not what had been delivered
         self._held_up: SubmissionError | None = None
         self._requests = 0
 
@@ -167,6 +176,8 @@ class _Process:
             spool = await self._work(Progress(Work.CHECKING), plan)
         self._requests = spool.requests
         self._observer.prepared(spool)
+        if self._project.changes is not None:
+            self._observer.changed(self._project.changes)
         names = self._options.fields
         if not names:
             return None
@@ -175,37 +186,87 @@ class _Process:
     async def until_answered(self, output: Output, fields: Fields | None) -> None:
         """Send and deliver, again if need be, and write the answers."""
         while True:
-            await self._round()
+            run = await self._round()
             with Index(self._project.directory) as index:
-                await self._work(Progress(Work.READING), partial(self._project.read_results, index))
+                reading = partial(self._project.read_results, index, run)
+                if await self._mended(await self._work(Progress(Work.READING), reading)):
+                    continue
+                self._say_incomplete()
                 if await self._again(index):
                     continue
                 joining = Progress(Work.JOINING, total=self._requests)
                 joined = await self._work(joining, partial(self._join, index, output, fields))
-                self._fill_report(joined, index)
+                removed = await self.in_thread(lambda stop: self._project.removed_answers(index))
+                self._fill_report(joined, index, removed)
                 return
 
-    async def _round(self) -> None:
+    async def _round(self) -> RunReport:
         """Create what is planned and not created, and deliver what is created and not delivered."""
         self._held_up = None
-        results = self._project.results
-        report = await run(
-            self._client,
-            self._undelivered(),
-            FileSink(results),
-            RunOptions(
-                rejects=results.removesuffix(".jsonl") + ".rejects.jsonl",
-                concurrency=self._options.concurrency,
-                poll_interval=self._options.poll_interval,
-            ),
-            observer=self._observer,
-            clock=self._clock,
-            random=self._random,
-        )
+        template = self._project.template
+        try:
+            report = await run(
+                self._client,
+                self._undelivered(),
+                FileSink(template),
+                RunOptions(
+                    rejects=template.removesuffix(".jsonl") + ".rejects.jsonl",
+                    concurrency=self._options.concurrency,
+                    poll_interval=self._options.poll_interval,
+                ),
+                observer=self._incomplete,
+                clock=self._clock,
+                random=self._random,
+            )
+        except BaseException:
+            self._say_incomplete()
+            raise
+        finally:
+            await self.in_thread(lambda stop: self._project.results.put_back(self._project.ledger.batches()))
         now = {batch.batch_id: batch for batch in [*self._report.batches, *report.batches]}
         self._report.batches = list(now.values())
         if self._held_up is not None:
+            self._say_incomplete()
             raise self._held_up
+        return report
+
+    async def _mended(self, odd: Sequence[ReadBack]) -> bool:
+        """Whether files that are not what they should be were set aside, or made final: then all is read again.
+
+        Raises:
+            StorageError: one was set aside already, and its results could not be fetched.
+        """
+        for one in odd:
+            batch_id = one.batch.batch_id or ""
+            if one.whole is not None:
+                self._say_counts_disagree(batch_id)
+                await self._threads.run(partial(self._project.results.accept, one))
+            elif batch_id not in self._fetched_again:
+                self._fetched_again.add(batch_id)
+                await self._threads.run(partial(self._project.results.set_aside, one))
+            else:
+                raise StorageError(
+                    f"{self._project.results.final(batch_id)}: {one.wrong}, and the results cannot be had again; the "
+                    "answers are left as they are. Put the file back from a copy, or move it away to go on without it"
+                )
+        return bool(odd)
+
+    def _say_counts_disagree(self, batch_id: str) -> None:
+        """The records of a batch are not what its counts say, and are what was asked for: that is told once."""
+        for report in self._incomplete.reports:
+            if report.batch_id == batch_id:
+                extra = {"action": "counts_disagree", "batch_id": batch_id}
+                why = report.error.partition(";")[0]
+                log.warning(
+                    "%s: the counts disagree: %s; each of its requests has its answer", batch_id, why, extra=extra
+                )
+                report.outcome, report.error = Outcome.DELIVERED, ""
+
+    def _say_incomplete(self) -> None:
+        """Tell of the batches that were held back until their results were looked at."""
+        reports, self._incomplete.reports = self._incomplete.reports, []
+        for report in reports:
+            self._observer.finished(report)
 
     async def _undelivered(self) -> AsyncGenerator[str, None]:
         """The batches whose results are not there yet, as they are created."""
@@ -222,7 +283,7 @@ class _Process:
                 async for one in created:
                     if one.batch_id is None:
                         continue
-                    if self._project.delivered(one.batch_id):
+                    if self._project.results.delivered(one.batch_id):
                         self._observer.delivered_before(one.batch_id)
                     else:
                         yield one.batch_id
@@ -246,16 +307,39 @@ class _Process:
         text = TextForm.of(output.target) if self._options.text else None
         return join(asked, index, output, fields=fields, text=text, check=ending(stop))
 
-    def _fill_report(self, joined: Joined, index: Index) -> None:
+    def _fill_report(self, joined: Joined, index: Index, removed: int) -> None:
         """Bring the report up to date."""
         report = self._report
         report.requests = joined.requests
         report.answers = joined.types
         report.errors = {word: n for word, n in joined.words.items() if word not in joined.types and word != MISSING}
         report.missing, report.missing_ids = joined.missing, joined.missing_ids
-        report.unknown = joined.unknown
+        report.unknown = joined.unknown - removed
         report.retryable = sum(n for word, n in joined.words.items() if retryable(word))
         report.usage = index.usage
         sent = self._project.ledger.batches()
-        report.attempts = max((one.attempt for one in sent), default=1)
-        report.sent_again = sum(one.slice.requests for one in sent if one.attempt > 1)
+        report.attempts = self._project.attempts()
+        report.sent_again = sum(one.slice.requests for one in sent if one.retry)
+
+
+class _HoldingBack(Observer):
+    """Tells of all but batches that are not complete: their results may answer every request all the same."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self.reports: list[BatchReport] = []
+
+    def polled(self, batch: Batch) -> None:
+        self._observer.polled(batch)
+
+    def paused(self, seconds: float) -> None:
+        self._observer.paused(seconds)
+
+    def started(self, batch: Batch, report: BatchReport) -> None:
+        self._observer.started(batch, report)
+
+    def finished(self, report: BatchReport) -> None:
+        if report.outcome is Outcome.INCOMPLETE:
+            self.reports.append(report)
+        else:
+            self._observer.finished(report)

@@ -1,7 +1,8 @@
 """A project: the directory of one submission, with all that is needed to go on with it after anything.
 
-    ledger.sqlite              which batches were planned, and created
-    requests.jsonl             every request as it was sent, in order; fields.jsonl: the CSV records they were made of
+    ledger.sqlite              which batches were planned, and created; what their results are; where all of it began
+    requests.jsonl             every request as it is sent, in order; fields.jsonl: the CSV records they were made of
+    part-1.jsonl, ...          once requests came to the project later: those of the beginning, and those that came
     retry-2.jsonl, ...         the requests that were sent again
     results/{batch_id}.jsonl   the results
 
@@ -11,29 +12,41 @@ Plain blocking calls, made in a thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from threading import Event
 
 from streamer.answers.asked import Asked, asked_in_spool
 from streamer.answers.index import Index
-from streamer.answers.output import STDOUT
+from streamer.answers.output import STDOUT, output_digest
 from streamer.answers.resubmission import Resubmission, write_retry
 from streamer.clock import Clock, SystemClock
 from streamer.disk.names import check_name
 from streamer.errors import ConfigurationError, StreamerError
 from streamer.progress import Progress
+from streamer.project.elsewhere import INPUT, input_digests, sent_elsewhere
+from streamer.project.extension import (
+    PART,
+    REMOVED,
+    TEMPLATE,
+    extend,
+    removed_ids,
+    template_digest,
+)
 from streamer.project.options import SubmitOptions
+from streamer.project.resultfiles import RESULTS, ReadBack, ResultFiles
+from streamer.report import RunReport
+from streamer.requests.changes import Changes
 from streamer.requests.given import GivenRequests
 from streamer.requests.prepare import FIELDS, prepare
 from streamer.requests.reading import RequestFile
-from streamer.requests.spool import Spool, read_spool
-from streamer.sinks.template import safe_name
-from streamer.submission.ledger import NAME, Ledger, State
+from streamer.requests.spool import NewSpool, Spool, read_spool
+from streamer.submission.ledger import ASKED, NAME, Ledger, State
 from streamer.submission.warming import first_alone
 
 REQUESTS = "requests.jsonl"
 RETRY = "retry-"
-RESULTS = "results"
+OUTPUT = "output"  # what the ledger keeps: digests of the files of answers that were written
 
 
 def project_of(
@@ -85,6 +98,11 @@ class Project:
         options: how its requests become batches.
         clock: where time comes from.
 
+    Attributes:
+        ledger: which batches were planned and created.
+        results: what came of them.
+        changes: how the requests of now stand to those that were sent, when they are others.
+
     Raises:
         ConfigurationError: no directory can be called so.
     """
@@ -95,7 +113,8 @@ class Project:
         self._clock = clock or SystemClock()
         self._options = options or SubmitOptions()
         self.ledger = Ledger(directory)
-        self.results = str(directory).replace("{", "{{").replace("}", "}}") + f"/{RESULTS}/{{batch_id}}.jsonl"
+        self.results = ResultFiles(self.ledger)
+        self.changes: Changes | None = None
 
     def __repr__(self) -> str:
         return f"<Project {self.directory}>"
@@ -112,7 +131,7 @@ class Project:
         stop: Event,
         progress: Progress,
     ) -> Spool:
-        """Check the request files, and plan the batches of the first attempt, unless that was done before.
+        """Check the request files, and plan batches of those that are not sent yet.
 
         Args:
             files: the request files.
@@ -122,31 +141,44 @@ class Project:
 
         Raises:
             InvalidRequestsError: something is wrong with the files.
-            ConfigurationError: they are not those that this project began with, or it has other batches.
+            ConfigurationError: requests that were sent have changed, or were sent from another project; or this one
+                has other batches.
             SubmissionError: another process works in it.
         """
         self._check_ledger()
+        sent = self._sent()
+        check = ending(stop)
+
+        def accept(spool: NewSpool) -> None:
+            if not sent:
+                self._refuse_sent_elsewhere(files, spool.digest, adopting=bool(batch_ids))
+            elif self.ledger.facts(ASKED) != [spool.digest]:
+                self.changes = extend(self.ledger, spool, self._options, check)
+
         try:
             spool = prepare(
-                files,
-                self.directory / REQUESTS,
-                self._options,
-                digest=self._digest(),
-                stop=stop,
-                progress=progress,
+                files, self.directory / REQUESTS, self._options, accept=accept, stop=stop, progress=progress
             )
         except BaseException:
             if not self._own_files():
                 self.ledger.remove()
             raise
-        slices = [] if batch_ids else spool.slices
-        if self._options.warm_cache and slices:
-            _, first_line = next(read_spool(spool.path))
-            slices = first_alone(slices, len(first_line) + 1)
-        self.ledger.plan(1, REQUESTS, spool.digest, slices, at=self._clock.now().timestamp())
+        if not sent:
+            slices = [] if batch_ids else spool.slices
+            if self._options.warm_cache and slices:
+                _, first_line = next(read_spool(spool.path))
+                slices = first_alone(slices, len(first_line) + 1)
+            self.ledger.plan(1, REQUESTS, spool.digest, slices, at=self._clock.now().timestamp())
+        if not sent or self.changes is not None:
+            self._note_inputs(files)
         if batch_ids:
             self._adopt(batch_ids)
         return spool
+
+    @property
+    def template(self) -> str:
+        """Where results go, as a file sink takes it."""
+        return str(self.directory).replace("{", "{{").replace("}", "}}") + f"/{RESULTS}/{{batch_id}}.jsonl"
 
     def refuse_target(self, target: str) -> None:
         """See that the answers take the place of nothing that the project keeps.
@@ -155,47 +187,80 @@ class Project:
             ConfigurationError: they would.
         """
         place, own = Path(target).resolve(), self.directory.resolve()
-        kept = place.parent == own and place.name.startswith((NAME, REQUESTS, FIELDS, RETRY))
+        kept = place.parent == own and place.name.startswith((NAME, REQUESTS, FIELDS, RETRY, PART, REMOVED))
         if kept or place == own or own / RESULTS in place.parents:
             raise ConfigurationError(
                 f"the answers cannot go to {target}, which the project {self.directory} keeps for itself; name another "
                 "file"
             )
 
-    def attempts(self) -> int:
-        """How often something was sent, or is planned to be."""
-        return len(self.ledger.spools())
+    def refuse_foreign(self, target: str) -> None:
+        """See that the answers take the place of no file that this project has not written.
 
-    def delivered(self, batch_id: str) -> bool:
-        """Whether all results of a batch are there: a file has its final name only then."""
-        return self._file(batch_id).exists()
+        Raises:
+            ConfigurationError: they would.
+            StorageError: what is there cannot be read.
+        """
+        there = output_digest(target)
+        if there is not None and there not in self.ledger.facts(OUTPUT):
+            raise ConfigurationError(
+                f"{target} is there already and is not what the project {self.directory} has written, so it is not "
+                "replaced; move it away, or name another file for the answers"
+            )
+
+    def note_output(self, digest: str) -> None:
+        """The answers are about to be there, and this is what tells them from other files."""
+        self.ledger.add_facts(OUTPUT, [digest])
+
+    def attempts(self) -> int:
+        """How often the requests were sent, or are planned to be, since the last of them came to the project."""
+        spools = self.ledger.spools()
+        return 1 + sum(1 for _ in takewhile(lambda one: one.retry, reversed(spools)))
 
     def asked(self) -> Iterator[Asked]:
         """The requests, in order."""
         fields = self.directory / FIELDS
         return asked_in_spool(self.directory / REQUESTS, fields if fields.exists() else None)
 
-    def read_results(self, index: Index, progress: Progress, stop: Event) -> None:
-        """Have all results that came so far in the index, those of batches that are not complete, too."""
+    def read_results(self, index: Index, run: RunReport, progress: Progress, stop: Event) -> list[ReadBack]:
+        """Have all results that came so far in the index, those of batches that are not complete, too.
+
+        Args:
+            index: takes them in.
+            run: what was delivered just now.
+            progress: is told how far this has come.
+            stop: set to have this give up soon.
+
+        Returns:
+            The batches whose file is not what it should be by its name; then the index is of no use.
+        """
         check = ending(stop)
-        there: list[tuple[Path, int, bool]] = []  # each file, with its attempt, and whether it still grows
-        for one in self.ledger.batches():
-            if one.batch_id is None:
-                continue
-            final = self._file(one.batch_id)
-            growing = final.with_name(final.name + ".part")
-            if final.exists():
-                there.append((final, one.attempt, False))
-            elif growing.exists():
-                there.append((growing, one.attempt, True))
-        progress.total = sum(path.stat().st_size for path, _, _ in there)
-        for path, attempt, grows in there:
-            index.add(path, attempt=attempt, growing=grows, check=check, progress=progress)
-        index.settle()
+        outcomes = {batch.batch_id: batch.outcome for batch in run.batches}
+        there = self.results.there(sorted(self.ledger.batches(), key=lambda one: (one.attempt, one.number)))
+        progress.total = sum(path.stat().st_size for _, path in there)
+        odd = []
+        at = 1
+        for one, path in there:
+            if one.attempt != at:
+                at = one.attempt
+                if not one.retry:  # what came before answers none of these, changed ones among them
+                    index.forget(custom_id for custom_id, _ in read_spool(self.directory / one.spool))
+            outcome = outcomes.get(one.batch_id or "")
+            found = self.results.read(one, path, index, outcome=outcome, check=check, progress=progress)
+            if found.wrong or found.whole:
+                odd.append(found)
+        if not odd:
+            index.settle()
+        return odd
+
+    def removed_answers(self, index: Index) -> int:
+        """How many answers there are to requests that were sent and are not asked for any more."""
+        [asked] = self.ledger.facts(ASKED)
+        return sum(index.get(custom_id) is not None for custom_id in removed_ids(self.directory, asked))
 
     def plan_again(self, index: Index, progress: Progress, stop: Event) -> Resubmission:
         """Plan the batches of the next attempt: of all that can be sent again; none when there is nothing."""
-        attempt = self.attempts() + 1
+        attempt = max(one.attempt for one in self.ledger.spools()) + 1
         spool = f"{RETRY}{attempt}.jsonl"
         again = write_retry(
             progress.through(self.asked()),
@@ -206,7 +271,7 @@ class Project:
             check=ending(stop),
         )
         if again.slices:
-            self.ledger.plan(attempt, spool, again.digest, again.slices)
+            self.ledger.plan(attempt, spool, again.digest, again.slices, retry=True)
         return again
 
     def _own_files(self) -> list[str]:
@@ -227,10 +292,32 @@ class Project:
                 "would be overwritten; name another project directory"
             )
 
-    def _digest(self) -> str | None:
-        """What the spool of requests has to be, when something of it was sent; from now on no other process plans."""
-        sent = any(one.state is not State.PLANNED for one in self.ledger.batches(1))
-        return self.ledger.spools()[0].digest if sent else None
+    def _sent(self) -> bool:
+        """Whether anything was sent, or may have been; from now on no other process plans."""
+        return any(one.state is not State.PLANNED or one.window_at is not None for one in self.ledger.batches())
+
+    def _refuse_sent_elsewhere(self, files: Sequence[RequestFile], digest: str, *, adopting: bool) -> None:
+        """See that no other project has sent these requests, unless somebody named this one for them.
+
+        Raises:
+            ConfigurationError: one has.
+        """
+        if adopting or self._options.project is not None:
+            return
+        inputs = input_digests(files, self._options.template)
+        other = sent_elsewhere(self.directory, files, inputs, digest)
+        if other is not None:
+            raise ConfigurationError(
+                f"requests of these files were sent already, from the project {other}; nothing is sent. To go on there "
+                f"and pay for what is new alone, say --project {other}; to pay for all of them once more, name another "
+                "project (--project DIR)"
+            )
+
+    def _note_inputs(self, files: Sequence[RequestFile]) -> None:
+        """What these requests came from is known from now on."""
+        self.ledger.add_facts(INPUT, input_digests(files, self._options.template))
+        if self._options.template is not None:
+            self.ledger.set_fact(TEMPLATE, template_digest(self._options.template))
 
     def _adopt(self, batch_ids: Sequence[str]) -> None:
         if any(one.state is not State.CREATED for one in self.ledger.batches()):
@@ -239,6 +326,3 @@ class Project:
                 "for batches that were made elsewhere name another project"
             )
         self.ledger.adopt(1, batch_ids)
-
-    def _file(self, batch_id: str) -> Path:
-        return self.directory / RESULTS / f"{safe_name(batch_id)}.jsonl"

@@ -78,7 +78,9 @@ async def submit(
             async with reading(given) as ready:
                 spool = await threads.run(lambda: project.plan(ready, (), stop=stop, progress=progress), stop=stop.set)
         observer.prepared(spool)
-        planned = await threads.run(lambda: project.ledger.batches(1))
+        if project.changes is not None:
+            observer.changed(project.changes)
+        planned = await threads.run(project.ledger.batches)
         if options.probe and all(one.state is State.PLANNED for one in planned):
             await _probe(client, spool, options, threads)
             observer.probed(min(options.probe, spool.requests))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event
@@ -39,7 +39,7 @@ def prepare(
     spool: Path,
     options: PrepareOptions | None = None,
     *,
-    digest: str | None = None,
+    accept: Callable[[NewSpool], None] = lambda spool: None,
     stop: Event | None = None,
     progress: Progress | None = None,
 ) -> Spool:
@@ -54,14 +54,14 @@ def prepare(
         files: paths, or binary files such as stdin.
         spool: where the spool goes; its directory is made if need be. Its name stands for a whole spool or not at all.
         options: how they are read and split.
-        digest: what the spool's digest has to be, when a submission is continued; if it is another one, what is there
-            already stays.
+        accept: is given the spool, whole and durable, before it takes the place of what is there; what this raises
+            leaves that as it is.
         stop: set by another thread to have this one give up soon.
         progress: counts how far this has come; its total is known when all files have a size.
 
     Raises:
         InvalidRequestsError: something is wrong with the files; nothing is left on the disk.
-        ConfigurationError: the prefix cannot be used, or the digest is another one.
+        ConfigurationError: the prefix cannot be used, or what `accept` raises.
         StorageError: the disk does not take the spool.
         StreamerError: it was stopped.
     """
@@ -90,7 +90,7 @@ def prepare(
                 stop=stop or Event(),
                 progress=progress or Progress(Work.CHECKING),
             )
-            return preparation.run(files, digest)
+            return preparation.run(files, accept)
     except OSError as error:
         raise cannot_write(spool, error, "nothing was sent") from error
 
@@ -123,7 +123,7 @@ class _Preparation:
         self._adviser = Adviser()
         self._other_objects: set[tuple[str, str]] = set()  # what was said of a file already
 
-    def run(self, files: Sequence[RequestFile], digest: str | None) -> Spool:
+    def run(self, files: Sequence[RequestFile], accept: Callable[[NewSpool], None]) -> Spool:
         path = self._spool.path
         parsed = None
         if self._options.template is not None:
@@ -136,11 +136,7 @@ class _Preparation:
         if self._problems.count:
             raise self._problems.error()
         self._spool.sync()
-        if digest not in (None, self._spool.digest):
-            raise ConfigurationError(
-                f"{', '.join(map(name_of, files))} does not hold the requests that this submission began with; name "
-                f"the same files as they were, or another project (--project DIR): all of them are then sent"
-            )
+        accept(self._spool)
         self._publish()
         estimate = self._estimator.estimate()
         return Spool(

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from streamer.answers.contents import Contents
 from streamer.disk.sqlitefile import SqliteFile
 from streamer.errors import ConfigurationError, InUseError, SubmissionError
 from streamer.requests.slices import Slice
@@ -72,18 +73,6 @@ class Spooled(NamedTuple):
     retry: bool  # it holds requests that were sent before
 
 
-class Held(msgspec.Struct, frozen=True):
-    """What the results of a batch are, as they were when they had been delivered.
-
-    Attributes:
-        types: records by type.
-        ids: a digest of their custom_ids, whatever their order.
-    """
-
-    types: dict[str, int]
-    ids: str
-
-
 class Planned(msgspec.Struct, frozen=True):
     """One batch of a submission.
 
@@ -114,7 +103,7 @@ class Planned(msgspec.Struct, frozen=True):
     before: tuple[str, ...] = ()
     window_at: float | None = None
     doubtful: bool = False
-    held: Held | None = None
+    held: Contents | None = None
     retry: bool = False
 
 
@@ -204,8 +193,7 @@ class Ledger(SqliteFile):
         if self.facts(name) == [value]:
             return
         with self._changing() as connection:
-            connection.execute("DELETE FROM fact WHERE name = ?", (name,))
-            connection.execute("INSERT INTO fact VALUES (?, ?)", (name, value))
+            _set_fact(connection, name, value)
 
     def add_facts(self, name: str, values: Iterable[str]) -> None:
         """Let these values stand under a name beside those that do."""
@@ -252,6 +240,8 @@ class Ledger(SqliteFile):
                 )
             connection.execute("DELETE FROM batch WHERE attempt = ?", (attempt,))
             _insert_plan(connection, Spooled(attempt, spool_name, digest, retry), slices)
+            if attempt == 1:
+                _set_fact(connection, ASKED, digest)
             if at is not None and not connection.execute("SELECT 1 FROM fact WHERE name = ?", (BEGUN,)).fetchone():
                 connection.executemany("INSERT INTO fact VALUES (?, ?)", [(BEGUN, repr(at)), (SESSION, self._session)])
 
@@ -267,8 +257,8 @@ class Ledger(SqliteFile):
             connection.execute("DELETE FROM batch WHERE window_at IS NULL AND batch_id IS NULL")
             if slices:
                 _insert_plan(connection, spool, slices)
-            connection.execute("DELETE FROM fact WHERE name = ?", (ASKED,))
-            connection.execute("INSERT INTO fact VALUES (?, ?)", (ASKED, asked))
+            connection.execute("DELETE FROM spool WHERE attempt > 1 AND attempt NOT IN (SELECT attempt FROM batch)")
+            _set_fact(connection, ASKED, asked)
 
     def rename_spool(self, attempt: int, name: str) -> None:
         """The spool of an attempt has another name now."""
@@ -315,11 +305,10 @@ class Ledger(SqliteFile):
             number,
         )
 
-    def hold(self, number: int, held: Held | None) -> None:
-        """The results of a batch are delivered, and this is what they are; None when they are not there any more."""
+    def hold(self, number: int, held: Contents) -> None:
+        """The results of a batch are delivered, and this is what they are."""
         with self._changing() as connection:
-            types = None if held is None else msgspec.json.encode(held.types).decode()
-            values = (types, None if held is None else held.ids, number)
+            values = (msgspec.json.encode(held.types).decode(), held.ids, number)
             connection.execute("UPDATE batch SET types = ?, ids = ? WHERE number = ?", values)
 
     def adopt(self, attempt: int, batch_ids: Iterable[str]) -> None:
@@ -378,7 +367,7 @@ def _planned(row: tuple[Any, ...]) -> Planned:
         before=tuple(before.split()),
         window_at=window_at,
         doubtful=bool(doubtful),
-        held=None if types is None else Held(msgspec.json.decode(types, type=dict[str, int]), ids),
+        held=None if types is None else Contents(msgspec.json.decode(types, type=dict[str, int]), ids),
         retry=bool(retry),
     )
 
@@ -389,3 +378,8 @@ def _insert_plan(connection: sqlite3.Connection, spool: Spooled, slices: Sequenc
         "INSERT INTO batch (attempt, start_byte, end_byte, requests) VALUES (?, ?, ?, ?)",
         [(spool.attempt, one.start, one.end, one.requests) for one in slices],
     )
+
+
+def _set_fact(connection: sqlite3.Connection, name: str, value: str) -> None:
+    connection.execute("DELETE FROM fact WHERE name = ?", (name,))
+    connection.execute("INSERT INTO fact VALUES (?, ?)", (name, value))

@@ -162,8 +162,8 @@ async def test_other_requests_are_never_taken_for_those_of_the_project(tmp_path:
     async with emulated(**FAST) as (emulator, api, clock):
         await process(api, [file], to, clock=clock)
         before = (tmp_path / "answers.jsonl").read_bytes()
-        articles(file, 11)
-        with pytest.raises(ConfigurationError, match="does not hold the requests that this submission began with"):
+        articles(file, 10, max_tokens=65)
+        with pytest.raises(ConfigurationError, match="10 of the requests were sent with other params before"):
             await process(api, [file], to, clock=clock)
         assert created(emulator) == 1
         articles(file, 10)

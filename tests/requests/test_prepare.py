@@ -18,6 +18,7 @@ from streamer.progress import Progress, Work
 from streamer.requests.options import PrepareOptions
 from streamer.requests.prepare import prepare
 from streamer.requests.problems import InvalidRequestsError, Problem
+from streamer.requests.spool import NewSpool
 from tests.requests.samples import PARAMS, jsonl, lines_of, params, prepared, request
 
 USER = {"role": "user", "content": "x" * 400}
@@ -125,15 +126,18 @@ def test_what_a_killed_run_left_is_no_hindrance(tmp_path: Path) -> None:
     assert names_in(spool.path.parent) == ["requests.jsonl"]
 
 
-def test_requests_that_changed_do_not_replace_those_that_were_begun_with(tmp_path: Path) -> None:
+def test_requests_that_are_not_accepted_do_not_replace_those_that_are_there(tmp_path: Path) -> None:
     spool = prepared(tmp_path, jsonl(request("a")))
-    with pytest.raises(ConfigurationError, match="does not hold the requests that this submission began with"):
-        prepare([written(tmp_path, request("b"))], spool.path, PrepareOptions(on_problem=ignore), digest=spool.digest)
+
+    def refuse(new: NewSpool) -> None:
+        assert new.digest != spool.digest
+        assert [line.count(b'"custom_id":"b"') for line in new.read_back()] == [1]
+        raise ConfigurationError("not these")
+
+    with pytest.raises(ConfigurationError, match="not these"):
+        prepare([written(tmp_path, request("b"))], spool.path, PrepareOptions(on_problem=ignore), accept=refuse)
     assert [one["custom_id"] for one in lines_of(spool)] == ["a"]
-    again = prepare(
-        [written(tmp_path, request("a"))], spool.path, PrepareOptions(on_problem=ignore), digest=spool.digest
-    )
-    assert again == spool
+    assert names_in(spool.path.parent) == ["requests.jsonl"]
 
 
 def test_the_spool_itself_is_no_request_file(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def handler(args: argparse.Namespace) -> int:
     from streamer.answers.fields import Fields
     from streamer.answers.index import Index
     from streamer.answers.join import join
-    from streamer.answers.output import STDOUT, Output, refuse_input
+    from streamer.answers.output import STDOUT, Output, refuse_input, refuse_no_file
     from streamer.answers.text import TextForm, refuse_fields
     from streamer.cli.resultfiles import read_into, result_files
     from streamer.cli.show.progressline import ProgressLine
@@ -76,6 +76,7 @@ def handler(args: argparse.Namespace) -> int:
     if args.text:
         refuse_fields(args.to, args.fields)
     found = result_files(args.named, args.results)
+    refuse_no_file(args.to)
     refuse_input(args.to, [*args.requests, *found])
     scratch = Path() if args.to == STDOUT else Path(args.to).parent
     drawn = not (args.quiet or (args.to == STDOUT and sys.stdout.isatty()))

@@ -93,6 +93,7 @@ def handler(args: argparse.Namespace) -> int:
         options_of(args),
         warm_cache=args.warm_cache,
         max_requests=args.max_requests,
+        changed=args.changed,
         on_unknown=args.on_unknown or whoever_is_there(),
     )
     return run_async(answer(args, args.files, args.to, options))

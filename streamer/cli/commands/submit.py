@@ -107,6 +107,7 @@ async def _submit(args: argparse.Namespace, files: list[RequestFile]) -> int:
                 on_unknown=args.on_unknown or whoever_is_there(),
                 warm_cache=args.warm_cache,
                 max_requests=args.max_requests,
+                changed=args.changed,
                 on_problem=say_problem,
             ),
             observer=observer,

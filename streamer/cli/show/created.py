@@ -6,12 +6,14 @@ import sys
 
 from streamer.api.masking import escaped
 from streamer.cli.show.advice import say_advice, say_warnings
+from streamer.cli.show.changes import new_requests
 from streamer.cli.show.formatting import json_line, plural
 from streamer.cli.show.progressline import ProgressLine
 from streamer.cli.stdio import say
 from streamer.observer import SubmitObserver
 from streamer.pricing import Prices
 from streamer.progress import Progress
+from streamer.requests.changes import Changes
 from streamer.requests.spool import Spool
 
 
@@ -40,6 +42,11 @@ class CreatedIds(SubmitObserver):
         if self._prices is not None:
             say_warnings(spool, self._prices)
             say_advice(spool, self._prices)
+
+    def changed(self, changes: Changes) -> None:
+        """The files are not those of before."""
+        if self._prices is not None and sys.stderr.isatty():
+            say(new_requests(changes))
 
     def probed(self, requests: int) -> None:
         """Some were tried, and paid for."""

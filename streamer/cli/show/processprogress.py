@@ -9,6 +9,7 @@ from streamer.answers.resubmission import Resubmission
 from streamer.api.client import Client
 from streamer.api.masking import escaped
 from streamer.cli.show.advice import say_advice, say_warnings
+from streamer.cli.show.changes import new_requests
 from streamer.cli.show.formatting import plural
 from streamer.cli.show.progressline import ProgressLine
 from streamer.cli.show.runprogress import RunProgress
@@ -18,6 +19,7 @@ from streamer.observer import ProcessObserver
 from streamer.pricing import Prices
 from streamer.progress import Progress
 from streamer.report import BatchReport
+from streamer.requests.changes import Changes
 from streamer.requests.spool import Spool
 
 
@@ -69,6 +71,11 @@ class ProcessProgress(RunProgress, ProcessObserver):
     def delivered_before(self, batch_id: str) -> None:
         """It is done, though not by this run."""
         self.earlier.add(batch_id)
+
+    def changed(self, changes: Changes) -> None:
+        """The files are not those of before."""
+        if self._looked_on:
+            say(new_requests(changes))
 
     def held_up(self, error: SubmissionError) -> None:
         """No more batches for now."""
