@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from streamer.errors import ApiError as ApiError
     from streamer.errors import AuthenticationError as AuthenticationError
     from streamer.errors import ConfigurationError as ConfigurationError
+    from streamer.errors import GatewayError as GatewayError
     from streamer.errors import IncompleteError as IncompleteError
     from streamer.errors import InUseError as InUseError
     from streamer.errors import NotFoundError as NotFoundError
@@ -100,6 +101,7 @@ _HOMES = {
         "ApiError",
         "AuthenticationError",
         "ConfigurationError",
+        "GatewayError",
         "IncompleteError",
         "InUseError",
         "NotFoundError",

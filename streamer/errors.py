@@ -2,12 +2,14 @@
 
 `StreamerError`
 - `ConfigurationError`: what was asked for cannot work (no key, malformed id, bad target)
-- `ApiError`: the API answered with an error status
+- `ApiError`: the API refused, in its own words
   - `AuthenticationError` (401, 403), `NotFoundError` (404), `RateLimitError` (429)
 - `TransportError`: no usable answer came (refused, reset, stalled, cut)
+  - `GatewayError`: something between here and the API answered in its place
+    - `NotResultsError`: and what came in place of results is a page
   - `OutcomeUnknownError`: a request that must not be repeated may have reached the server
 - `ResultsError`: the results are not what they should be
-  - `UntrustedHostError`, `NotResultsError`, `IncompleteError`, `RecordError`
+  - `UntrustedHostError`, `IncompleteError`, `RecordError`
 - `SinkError`: a sink could not take or keep records
 - `StorageError`: the disk does not take or give what has to be kept
   - `InUseError`: another process has it
@@ -39,11 +41,13 @@ class ConfigurationError(StreamerError):
 
 
 class ApiError(StreamerError):
-    """The API answered with an error status.
+    """The API refused: the answer has an error status and the API's own error body, so it is the API's verdict.
+
+    An error status alone proves nothing, as anything in between may have made it: that is a `GatewayError`.
 
     Attributes:
         status: the HTTP status, e.g. 529.
-        type: the error's type in the API's words, e.g. `overloaded_error`; empty when the body was not the API's.
+        type: the error's type in the API's words, e.g. `overloaded_error`.
         detail: the API's own message, shortened and with control characters escaped.
         request_id: the `request-id` of the answer, for the API's support; empty when there was none.
         error_code: `error.details.error_code`, e.g. `enforced_spend_limit_reached`; empty when there was none.
@@ -94,6 +98,31 @@ class TransportError(StreamerError):
         self.received = received
 
 
+class GatewayError(TransportError):
+    """Something between here and the API answered in its place: a proxy, a CDN, a portal that wants a login.
+
+    An answer is taken for the API's only when its body is: an error has the API's own error body, anything else is
+    what was asked for. What is neither says nothing about the request, whatever its status. It is like weather: waited
+    out, and raised when it lasts. A gateway whose errors have a shape of their own ends here too; `detail` then
+    has its words.
+
+    Attributes:
+        status: the HTTP status of the answer, e.g. 403.
+        detail: what is wrong in the words of a gateway that speaks JSON; empty for a page, or for nothing at all.
+        attempts: how many times the request was sent.
+    """
+
+    def __init__(self, message: str, *, status: int, detail: str = "", attempts: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+        self.detail = detail
+        self.attempts = attempts
+
+
+class NotResultsError(GatewayError):
+    """The answer to a request for results is something else, e.g. a proxy's HTML page."""
+
+
 class OutcomeUnknownError(TransportError):
     """A request that must not be repeated blindly may have reached the server; list the batches to find out."""
 
@@ -104,10 +133,6 @@ class ResultsError(StreamerError):
 
 class UntrustedHostError(ResultsError):
     """The `results_url` names a host that is not the API's; the key was not sent there."""
-
-
-class NotResultsError(ResultsError):
-    """The answer to a request for results is something else, e.g. a proxy's HTML page."""
 
 
 class IncompleteError(ResultsError):

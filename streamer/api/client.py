@@ -10,6 +10,7 @@ from typing import Self
 
 import aiohttp
 
+from streamer.api import decoding
 from streamer.api.arguments import checked_options, log_choices
 from streamer.api.body import RequestBody, encode_params, encode_requests
 from streamer.api.certificates import Authorities
@@ -20,15 +21,22 @@ from streamer.api.jsonencoding import Model, Request
 from streamer.api.limiter import RateLimiter
 from streamer.api.options import ClientOptions
 from streamer.api.origin import DEFAULT_BASE_URL, BaseUrl, checked_trusted_hosts, results_destination
+from streamer.api.pages import Pages
 from streamer.api.proxy import Proxies
 from streamer.api.resultsbody import ResultsBody
 from streamer.api.retry import Operation
 from streamer.api.transport import Connections, Transport, Way
 from streamer.api.types import PAGE_LIMIT, Batch, BatchPage, DeletedBatch, Message
 from streamer.clock import Clock, SystemClock
-from streamer.errors import ApiError, ConfigurationError, NotFoundError, ResultsError, TransportError
+from streamer.errors import (
+    ApiError,
+    ConfigurationError,
+    GatewayError,
+    NotFoundError,
+    ResultsError,
+    TransportError,
+)
 
-PAGE_BYTES = 8 << 20  # a batch is some 600 bytes, so ten times a full page
 MESSAGE_BYTES = 32 << 20  # the longest answers of today are some 2 MB
 
 
@@ -111,6 +119,7 @@ class Client:
             clock=clock,
             random=random or Random(),  # noqa: S311 - jitter, not cryptography
         )
+        self._pages = Pages(self._exchange, self._headers)
 
     def __repr__(self) -> str:
         if not hasattr(self, "_exchange"):  # a crash report may show a client whose constructor refused
@@ -136,6 +145,11 @@ class Client:
     def retries(self) -> int:
         """Attempts that were repeated so far."""
         return self._exchange.retries
+
+    @property
+    def heard(self) -> bool:
+        """Whether the API itself has answered so far; an answer of something in between is none of its."""
+        return self._exchange.heard
 
     async def __aenter__(self) -> Self:
         return self
@@ -174,7 +188,7 @@ class Client:
             connections=Connections.CREATE,
             body=body,
         )
-        return (await self._exchange.ask(call, Batch)).value
+        return (await self._exchange.ask(call, decoding.batch())).value
 
     async def message(self, params: Request) -> Message:
         """What the model answers to the params of one request, at once and at the full price: not a batch at all.
@@ -199,7 +213,7 @@ class Client:
             body=encode_params(params),
             cap=MESSAGE_BYTES,
         )
-        return (await self._exchange.ask(call, Message)).value
+        return (await self._exchange.ask(call, decoding.MESSAGE)).value
 
     async def retrieve(self, batch_id: str) -> Batch:
         """The batch as it is now.
@@ -207,7 +221,9 @@ class Client:
         Raises:
             NotFoundError: still not there after `RetryPolicy.missing_seconds`.
         """
-        return (await self._exchange.ask(self._call(Operation.RETRIEVE, "GET", batch_id), Batch)).value
+        return (
+            await self._exchange.ask(self._call(Operation.RETRIEVE, "GET", batch_id), decoding.batch(batch_id))
+        ).value
 
     async def poll_batch(self, batch_id: str) -> Polled[Batch]:
         """The batch as it is now, with the server's wish when to be asked again.
@@ -215,12 +231,15 @@ class Client:
         Raises:
             NotFoundError: it is not there at this moment; whoever polls asks again anyway.
         """
-        return await self._exchange.ask(self._call(Operation.POLL, "GET", batch_id), Batch)
+        return await self._exchange.ask(self._call(Operation.POLL, "GET", batch_id), decoding.batch(batch_id))
 
     async def list_page(
         self, *, limit: int = PAGE_LIMIT, after_id: str | None = None, before_id: str | None = None
     ) -> BatchPage:
         """One page of the workspace's batches, newest first: `limit` (1 to 1000) of them.
+
+        A gateway that allows no such page is asked for a smaller one, now and from then on. What cannot be read as a
+        batch is in `undecodable`, and logged once.
 
         Args:
             limit: how many at most.
@@ -245,26 +264,28 @@ class Client:
             raise ConfigurationError(f"a page holds 1 to {PAGE_LIMIT} batches, not {limit}")
         for name, batch_id in (("after_id", after_id), ("before_id", before_id)):
             self._exchange.credentials.secrets.check_absent(batch_id, name)
-        call = Call(
-            operation=Operation.LIST,
-            what="list batches",
-            method="GET",
-            to=self._exchange.base.batches(limit=limit, after_id=after_id, before_id=before_id),
-            headers=self._headers,
-            cap=PAGE_BYTES,
-        )
-        return await self._exchange.ask(call, BatchPage)
+        return await self._pages.ask(limit, after_id=after_id, before_id=before_id)
 
-    async def list(self, *, limit: int = PAGE_LIMIT) -> AsyncIterator[Batch]:
+    async def list(self, *, limit: int = PAGE_LIMIT, strict: bool = False) -> AsyncIterator[Batch]:
         """All batches of the workspace, newest first; `limit` (1 to 1000) is how many one request fetches.
+
+        Args:
+            limit: how many one request fetches.
+            strict: what cannot be read as a batch is an error; else it is passed over and logged.
 
         Raises:
             TransportError: no answer, or one that says there is more but not where.
+            GatewayError: with `strict`, there is something in the list that cannot be read as a batch.
         """
         after_id: str | None = None
         seen: set[str] = set()
         while True:
             page = await self.list_page(limit=limit, after_id=after_id)
+            if strict and page.undecodable:
+                name, reason = page.undecodable[0].id or "an item without an id", page.undecodable[0].reason
+                raise GatewayError(
+                    f"list batches: {name} cannot be read as a batch: {reason}", status=200, detail=reason
+                )
             for batch in page.data:
                 yield batch
             if not page.has_more:
@@ -282,7 +303,8 @@ class Client:
             ApiError: the API refused, e.g. 400 for a batch that has ended.
         """
         try:
-            return (await self._exchange.ask(self._call(Operation.CANCEL, "POST", batch_id, "/cancel"), Batch)).value
+            call = self._call(Operation.CANCEL, "POST", batch_id, "/cancel")
+            return (await self._exchange.ask(call, decoding.batch(batch_id))).value
         except ApiError as error:
             if error.attempts == 1 or error.status not in (400, 409):
                 raise
@@ -303,7 +325,7 @@ class Client:
             ApiError: the API refused, e.g. 400 for a batch that has not ended.
         """
         try:
-            return (await self._exchange.ask(self._call(Operation.DELETE, "DELETE", batch_id), DeletedBatch)).value
+            return (await self._exchange.ask(self._call(Operation.DELETE, "DELETE", batch_id), decoding.DELETED)).value
         except NotFoundError as error:
             if error.attempts == 1:
                 raise

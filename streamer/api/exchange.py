@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from random import Random
 from typing import Generic, TypeVar
 
-import msgspec
-
 from streamer.api.body import RequestBody
 from streamer.api.credentials import Credentials, NoKey
+from streamer.api.decoding import Kind, NotDecodableError
 from streamer.api.limiter import RateLimiter
 from streamer.api.origin import BaseUrl, Destination, destination
-from streamer.api.response import WholeResponse, api_error, body_shown, failure_of
+from streamer.api.response import SHOWN_CHARACTERS, WholeResponse, body_shown, error_of, failure_of
 from streamer.api.resultsbody import ResultsBody
 from streamer.api.retry import Failure, Operation, RetryPolicy, decide, retry_after, took_no_effect
 from streamer.api.transport import Connections, NoAnswer, Response, Transport
 from streamer.clock import Clock
 from streamer.errors import (
+    ApiError,
+    GatewayError,
     NotResultsError,
     OutcomeUnknownError,
     StreamerError,
@@ -71,7 +72,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """One attempt that did not give what was asked for, and the error it becomes when it was the last."""
+    """One attempt that did not give what was asked for, and the error it becomes when it was the last.
+
+    Who spoke is decided here, once: `failure.by_api` for the decision whether to try again, and the class of the error
+    for everybody else.
+    """
 
     failure: Failure
     error: Callable[[int], StreamerError]  # from how many attempts there were
@@ -81,7 +86,8 @@ class Failed:
 class Exchange:
     """Asks until there is an answer or no hope.
 
-    Counts the `requests` sent and the `retries` among them, and knows whether anybody was `reached`, ever.
+    Counts the `requests` sent and the `retries` among them, and knows whether anybody was `reached`, ever, and whether
+    the API itself was `heard`: with what was asked for, or with an error in its own words.
     """
 
     transport: Transport
@@ -95,13 +101,15 @@ class Exchange:
     requests: int = 0
     retries: int = 0
     reached: bool = False
+    heard: bool = False
 
-    async def ask(self, call: Call, kind: type[T]) -> Polled[T]:
+    async def ask(self, call: Call, kind: Kind[T]) -> Polled[T]:
         """The answer's JSON as a `kind`.
 
         Raises:
             ApiError: the API refused.
-            TransportError: no answer, or one that is no `kind`.
+            TransportError: no answer.
+            GatewayError: something in between answered, or what came is no `kind`.
             OutcomeUnknownError: it was a create, and there may be a batch now.
         """
 
@@ -114,11 +122,15 @@ class Exchange:
             if answer.status != 200:
                 return self._refused(call, to, answer)
             if answer.lost:
-                return self._lost(call, to, NoAnswer(f"{answer.lost} after {len(answer.body):,} bytes of the answer"))
+                broken = NoAnswer(f"{answer.lost} after {len(answer.body):,} bytes of the answer")
+                return self._unanswered(call, to, broken)
             try:
-                value = msgspec.json.decode(self.credentials.secrets.without(answer.body), type=kind)
-            except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so is broken UTF-8
-                return self._garbled(call, to, answer, TransportError, f"not a {kind.__name__}")
+                value = kind.decode(self.credentials.secrets.without(answer.body))
+            except NotDecodableError as error:
+                return self._garbled(call, to, answer, f"not a {kind.name}", str(error))
+            except ValueError:  # what is no JSON, broken UTF-8 included
+                return self._garbled(call, to, answer, f"not a {kind.name}")
+            self.heard = True
             wish = retry_after(answer.headers, self.clock.now())
             return Polled(value, None if wish is None else min(wish, self.policy.retry_after_max))
 
@@ -131,8 +143,8 @@ class Exchange:
         Raises:
             ApiError: the API refused.
             TransportError: no answer.
-            NotResultsError: the answer is a page and not results.
-            UntrustedHostError: it leads to where nothing may be sent.
+            GatewayError: something in between answered, e.g. with a page or a redirect to where nothing may be sent.
+            UntrustedHostError: the session that was given would take a key to a host that must not get it.
         """
         statuses = (200, 206) if any(name.lower() == "range" for name in call.headers) else (200,)
 
@@ -146,8 +158,8 @@ class Exchange:
             if response.status in statuses and not page:
                 return response
             answer = await response.whole(ERROR_BODY_BYTES)
-            if answer.status in statuses:
-                return self._garbled(call, to, answer, NotResultsError, "not results")
+            if 200 <= answer.status < 300:
+                return self._garbled(call, to, answer, "not results")
             return self._refused(call, to, answer)
 
         response, retries = await self._settle(call, attempt)
@@ -183,7 +195,8 @@ class Exchange:
     async def _send(self, call: Call) -> tuple[Response, Destination] | Failed:
         """One request, and the few redirects that lead to places we may ask anyway; also who answered."""
         to = call.to
-        for _ in range(REDIRECTS + 1):
+        hops = 0
+        while True:
             if not to.with_key and self.transport.carries_credentials():
                 raise UntrustedHostError(
                     f"{call.what}: the session given to the client sends a key with every request, so it would reach "
@@ -195,6 +208,9 @@ class Exchange:
             if response.status not in REDIRECT_STATUSES or call.method != "GET":
                 return response, to
             response.close()
+            hops += 1
+            if hops > REDIRECTS:
+                return self._redirected(to, response, f"{call.what}: redirected more than {REDIRECTS} times")
             try:
                 new = destination(
                     response.headers.get("location", ""),
@@ -203,25 +219,24 @@ class Exchange:
                     what=f"redirect of {call.what}",
                     relative_to=to.url,
                 )
-            except UntrustedHostError as error:
-                raise UntrustedHostError(self.credentials.secrets.scrub(str(error))) from None
+            except UntrustedHostError as refused:
+                return self._redirected(to, response, self.credentials.secrets.scrub(str(refused)))
             # What was asked without the key stays without it, wherever it leads.
             to = Destination(new.url, new.origin, with_key=new.with_key and to.with_key)
-        return self._lost(call, to, NoAnswer(f"redirected more than {REDIRECTS} times", lasting=True))
 
     async def _send_once(self, call: Call, to: Destination) -> Response | Failed:
         """One request to one place; once more with a fresh key, when a key that can be replaced is refused."""
         within = self.transport.timeouts.answer
         used = await self.credentials.headers(within=within) if to.with_key else {}
         if isinstance(used, NoKey):
-            return self._lost(call, to, NoAnswer(used.reason, sent=False))
+            return self._unanswered(call, to, NoAnswer(used.reason, sent=False))
         response = await self._open(call, to, used)
         if isinstance(response, Failed) or response.status != 401 or not (to.with_key and self.credentials.renewable):
             return response
-        fresh = await self.credentials.headers(within=within)
+        answer = await response.whole(ERROR_BODY_BYTES)
+        fresh = await self.credentials.headers(within=within) if answer.error is not None else used
         if isinstance(fresh, NoKey) or fresh == used:
-            return response
-        response.close()
+            return self._refused(call, to, answer)
         log.info("%s: the key was refused; trying once more with a fresh one", call.what, extra={"action": "new_key"})
         return await self._open(call, to, fresh)
 
@@ -231,7 +246,7 @@ class Exchange:
         self.requests += 1
         response = await self.transport.open(call.connections, call.method, to.url, headers, body=call.body)
         if isinstance(response, NoAnswer):
-            return self._lost(call, to, response)
+            return self._unanswered(call, to, response)
         self.reached = True
         return response
 
@@ -247,8 +262,10 @@ class Exchange:
         )
 
     def _refused(self, call: Call, to: Destination, answer: WholeResponse) -> Failed:
-        def error(attempts: int) -> StreamerError:
-            return api_error(
+        """An answer with an error status: a verdict when it is the API's, else like weather."""
+
+        def error(attempts: int) -> ApiError | GatewayError:
+            return error_of(
                 answer,
                 what=call.what,
                 who="the API" if to.with_key else str(to.origin),
@@ -257,22 +274,38 @@ class Exchange:
                 key_source=self.credentials.source if to.with_key else "",
             )
 
-        return Failed(failure_of(answer, self.clock.now(), self.credentials.secrets.printable), error)
+        failure = failure_of(answer, self.clock.now())
+        self.heard |= failure.by_api and to.with_key
+        return Failed(failure, error)
 
-    def _lost(self, call: Call, to: Destination, lost: NoAnswer) -> Failed:
-        text = f"{call.what}: {lost.reason} ({to.origin})"
+    def _redirected(self, to: Destination, response: Response, why: str) -> Failed:
+        """A redirect that is not followed: the API has none, so something in between sent it."""
+        text = f"{why} (answered {response.status} by {to.origin}, or by something between here and there)"
+
+        def error(attempts: int) -> GatewayError:
+            return GatewayError(text + _after(attempts), status=response.status, attempts=attempts)
+
+        return Failed(Failure(status=response.status, by_api=False), error)
+
+    def _unanswered(self, call: Call, to: Destination, broken: NoAnswer) -> Failed:
+        text = f"{call.what}: {broken.reason} ({to.origin})"
         return Failed(
-            Failure(sent=lost.sent, lasting=lost.lasting, reached=self.reached),
+            Failure(sent=broken.sent, lasting=broken.lasting, reached=self.reached),
             lambda attempts: TransportError(text + _after(attempts)),
         )
 
-    def _garbled(
-        self, call: Call, to: Destination, answer: WholeResponse, error: type[StreamerError], instead: str
-    ) -> Failed:
-        long = f", longer than {len(answer.body):,} bytes" if answer.cut else ""
-        shown = body_shown(answer, self.credentials.secrets.printable)
-        text = f"{call.what}: {to.origin} answered {answer.status}, but what came is {instead}{long}: {shown}"
-        return Failed(Failure(status=200), lambda attempts: error(text + _after(attempts)))
+    def _garbled(self, call: Call, to: Destination, answer: WholeResponse, instead: str, reason: str = "") -> Failed:
+        """An answer that says it is well and is not what was asked for; `reason` says why, where it is JSON."""
+        why = "" if answer.cut else self.credentials.secrets.printable(reason, SHOWN_CHARACTERS)
+        instead += (f" ({why})" if why else "") + (f", longer than {len(answer.body):,} bytes" if answer.cut else "")
+        text = f"{call.what}: {to.origin} answered {answer.status}, but what came is {instead}"
+        text += f": {body_shown(answer, self.credentials.secrets.printable)}"
+        kind = NotResultsError if call.operation is Operation.RESULTS else GatewayError
+
+        def error(attempts: int) -> GatewayError:
+            return kind(text + _after(attempts), status=answer.status, detail=why, attempts=attempts)
+
+        return Failed(Failure(status=answer.status, by_api=False), error)
 
 
 def _after(attempts: int) -> str:

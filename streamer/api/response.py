@@ -6,13 +6,13 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Literal
 
 import msgspec
 
 from streamer.api.masking import Printable
 from streamer.api.retry import SPEND_LIMIT_CODES, Failure, retry_after, should_retry
-from streamer.api.types import ErrorResponse
-from streamer.errors import ApiError, AuthenticationError, NotFoundError, RateLimitError
+from streamer.errors import ApiError, AuthenticationError, GatewayError, NotFoundError, RateLimitError
 
 SHOWN_CHARACTERS = 300  # of a server's own message
 SHOWN_BODY = 200  # of a body that is not the API's
@@ -26,6 +26,26 @@ ERRORS: Mapping[int, type[ApiError]] = {
 }
 
 
+class _Words(msgspec.Struct):
+    type: str
+    message: str
+    details: Any = None
+
+
+class ApiErrorBody(msgspec.Struct):
+    """The API's own error body: `{"type": "error", "error": {"type": ..., "message": ...}, "request_id": ...}`."""
+
+    type: Literal["error"]
+    error: _Words
+    request_id: Any = None
+
+    @property
+    def code(self) -> str:
+        """`error.details.error_code`; empty when there is none."""
+        code = self.error.details.get("error_code") if isinstance(self.error.details, dict) else ""
+        return code if isinstance(code, str) else ""
+
+
 @dataclass(frozen=True, slots=True)
 class WholeResponse:
     """One whole answer: status, headers (any case), and the body up to a cap."""
@@ -36,74 +56,85 @@ class WholeResponse:
     coding: str = ""  # what the body is still compressed with, e.g. `gzip`
     cut: bool = False  # the body goes on beyond the cap
     lost: str = ""  # why the body ended early; empty when it did not
+    sent: bool = True  # the whole request had left when it came
 
     def __repr__(self) -> str:  # a server may echo the key, and crash reports show the locals of every frame
         return f"<WholeResponse {self.status}, {len(self.body):,} bytes>"
 
     @property
-    def error(self) -> ErrorResponse:
-        """The API's error object; an empty one when the body is something else."""
-        body = self.body
-        if self.coding == "gzip":
-            try:
-                body = zlib.decompressobj(GZIP_WINDOW).decompress(body, 65536)
-            except zlib.error:
-                body = b""
+    def error(self) -> ApiErrorBody | None:
+        """The API's own error body; None when somebody else spoke, or nobody can tell.
+
+        No header and no status decides that: a proxy adds the first and makes up the second. An empty body, as of the
+        answer to a HEAD, has nobody's words, and one that broke off may have had others.
+        """
+        if self.lost:
+            return None
         try:
-            return msgspec.json.decode(body, type=ErrorResponse)
+            found = msgspec.json.decode(self._plain(), type=ApiErrorBody)
         except (ValueError, RecursionError):  # broken UTF-8 is not a DecodeError
-            return ErrorResponse()
+            return None
+        return found if found.error.type else None
 
     @property
-    def request_id(self) -> str:
-        """The API's name for this request, as it came."""
-        return self.headers.get("request-id") or self.error.request_id or ""
+    def words(self) -> str:
+        """What the error of a gateway with a shape of its own says, as it came; empty for a page or for nothing.
+
+        >>> WholeResponse(404, {}, b'{"error": {"message": "no such batch", "code": "404"}}').words
+        'no such batch'
+        """
+        try:
+            found: Any = msgspec.json.decode(self._plain(), type=dict[str, Any])
+        except (ValueError, RecursionError):
+            return ""
+        for name in ("error", "message", "detail", "message"):
+            if isinstance(found, dict):
+                found = found.get(name, found)
+        return found if isinstance(found, str) else ""
+
+    def _plain(self) -> bytes:
+        if self.coding != "gzip":
+            return self.body
+        try:
+            return zlib.decompressobj(GZIP_WINDOW).decompress(self.body, 65536)
+        except zlib.error:
+            return b""
 
 
-def failure_of(answer: WholeResponse, now: datetime, shown: Printable) -> Failure:
-    """What the retry decision needs to know about an answer that is not what was asked for.
-
-    `shown` makes text from outside fit to show.
-    """
+def failure_of(answer: WholeResponse, now: datetime) -> Failure:
+    """What the retry decision needs to know about an answer that is not what was asked for: who spoke, above all."""
+    error = answer.error
     return Failure(
         status=answer.status,
-        type=shown(answer.error.error.type, SHORT),
-        error_code=shown(_error_code(answer.error), SHORT),
+        by_api=error is not None,
+        error_code=error.code if error is not None and error.code in SPEND_LIMIT_CODES else "",
         should_retry=should_retry(answer.headers),
         retry_after=retry_after(answer.headers, now),
+        sent=answer.sent,
     )
 
 
-def api_error(
+def error_of(
     answer: WholeResponse, *, what: str, who: str, attempts: int, shown: Printable, key_source: str
-) -> ApiError:
+) -> ApiError | GatewayError:
     """The error to raise for an answer with an error status.
 
     Args:
         answer: what came.
         what: what was asked for, e.g. `retrieve msgbatch_1`.
-        who: who answered, e.g. `the API`.
+        who: who was asked, e.g. `the API`.
         attempts: how often it was sent.
         shown: makes text from outside fit to show.
         key_source: where the key came from, for the hint after a 401; empty when the key was not sent.
     """
-    error = answer.error.error
-    code = shown(_error_code(answer.error), SHORT)
-    kind = shown(error.type, SHORT)
-    request_id = shown(answer.request_id, SHORT)
-    detail = shown(error.message, SHOWN_CHARACTERS)
-    message = f"{what}: {who} answered {answer.status}"
-    if kind:
-        message += f" {kind}"
-    if detail:
-        message += f": {detail}"
-    elif answer.body and not kind:
-        message += f" with {body_shown(answer, shown)}"
-    facts = [f"error_code {code}"] if code else []
-    facts += [f"request-id {request_id}"] if request_id else []
-    facts += [f"after {attempts} attempts"] if attempts > 1 else []
-    if facts:
-        message += f" ({', '.join(facts)})"
+    error = answer.error
+    if error is None:
+        return _gateway_error(answer, what=what, who=who, attempts=attempts, shown=shown, key_source=key_source)
+    code, kind = shown(error.code, SHORT), shown(error.error.type, SHORT)
+    detail = shown(error.error.message, SHOWN_CHARACTERS)
+    request_id = shown(_request_id(answer, error), SHORT)
+    message = f"{what}: {who} answered {answer.status} {kind}" + (f": {detail}" if detail else "")
+    message += _facts(f"error_code {code}" if code else "", request_id, attempts)
     hint = _hint(answer.status, code, key_source)
     # Without the key a 401 or 403 says nothing about it: other batches can go on.
     kind_of_error = ERRORS.get(answer.status, ApiError) if key_source else ApiError
@@ -118,17 +149,40 @@ def api_error(
     )
 
 
+def _gateway_error(
+    answer: WholeResponse, *, what: str, who: str, attempts: int, shown: Printable, key_source: str
+) -> GatewayError:
+    message = f"{what}: something between here and {who} answered {answer.status} with {body_shown(answer, shown)}"
+    message += _facts("", shown(_request_id(answer, None), SHORT), attempts)
+    hint = _gateway_hint(answer.status, key_source if answer.words else "")
+    return GatewayError(
+        f"{message}; {hint}" if hint else message,
+        status=answer.status,
+        detail=shown(answer.words, SHOWN_CHARACTERS),
+        attempts=attempts,
+    )
+
+
+def _facts(code: str, request_id: str, attempts: int) -> str:
+    """What stands in brackets behind a message."""
+    facts = [code] if code else []
+    facts += [f"request-id {request_id}"] if request_id else []
+    facts += [f"after {attempts} attempts"] if attempts > 1 else []
+    return f" ({', '.join(facts)})" if facts else ""
+
+
+def _request_id(answer: WholeResponse, error: ApiErrorBody | None) -> str:
+    """The name of this request, as it came."""
+    named = answer.headers.get("request-id") or (error.request_id if error is not None else "")
+    return named if isinstance(named, str) else ""
+
+
 def body_shown(answer: WholeResponse, shown: Printable) -> str:
     """The beginning of a body that is not the API's, for an error message; `shown` makes it fit for that."""
     kind = shown(answer.headers.get("content-type") or "no content type", SHORT)
     if answer.coding:
         return f"{kind} in {shown(answer.coding, SHORT)}"
     return f'{kind}: "{shown(answer.body.decode("utf-8", "replace"), SHOWN_BODY)}"'
-
-
-def _error_code(response: ErrorResponse) -> str:
-    code = (response.error.details or {}).get("error_code")
-    return code if isinstance(code, str) else ""
 
 
 def _hint(status: int, code: str, key_source: str) -> str:
@@ -142,6 +196,17 @@ def _hint(status: int, code: str, key_source: str) -> str:
         return "check the id, the base URL (it ends before /v1), and that the key is of the batch's workspace"
     if code in SPEND_LIMIT_CODES:
         return "the spend limit is reached: raise it or wait until it is reset"
+    return ""
+
+
+def _gateway_hint(status: int, key_source: str) -> str:
+    """What may help when it lasts; the key is no suspect where a page says no."""
+    if status in (401, 403) and key_source:
+        return f"if that is a gateway of yours, check the key in {key_source}"
+    if status == 404:
+        return "check the id, and the base URL (it ends before /v1)"
+    if status == 407:
+        return "a proxy wants credentials"
     if 300 <= status < 400:
         return "redirects are not followed here; check the base URL"
     return ""

@@ -72,12 +72,13 @@ class Response:
     """An answer whose headers are here and whose body is still on the wire."""
 
     def __init__(
-        self, response: aiohttp.ClientResponse, timeouts: Timeouts, *, decoded: bool, shown: Printable
+        self, response: aiohttp.ClientResponse, timeouts: Timeouts, *, decoded: bool, sent: bool, shown: Printable
     ) -> None:
         self._response = response
         self.timeouts = timeouts
         self.shown = shown
         coding = response.headers.get("content-encoding", "identity").strip().lower()
+        self._sent = sent  # the whole request had left when it came
         self._coding = "" if decoded or coding == "identity" else coding
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
@@ -110,7 +111,9 @@ class Response:
             lost = f"no whole answer within {self.timeouts.answer:g} s"
         finally:
             self.close()
-        return WholeResponse(self.status, self.headers, bytes(body[:cap]), self._coding, len(body) > cap, lost)
+        return WholeResponse(
+            self.status, self.headers, bytes(body[:cap]), self._coding, len(body) > cap, lost, self._sent
+        )
 
     def close(self) -> None:
         """Close the connection, unless the body was read to its end and the connection is free already."""
@@ -193,7 +196,8 @@ class Transport:
             if hint := self._hint(error, url):
                 reason += f"; {hint}"
             return NoAnswer(reason, sent=sent, lasting=_lasting(error))
-        return Response(response, self.timeouts, decoded=decode, shown=self._shown)
+        sent = upload is None or upload.complete
+        return Response(response, self.timeouts, decoded=decode, sent=sent, shown=self._shown)
 
     def carries_credentials(self) -> bool:
         """Whether the caller's session adds a key of its own to every request, wherever it goes."""

@@ -1,19 +1,21 @@
 """The objects of the Message Batches API, as msgspec structs.
 
 They tolerate what the API reserves the right to do, and what servers that imitate it do: unknown fields are
-skipped, unknown values of an enum stay plain strings, and a nullable key may be missing.
+skipped, unknown values of an enum stay plain strings, and a nullable key may be missing. What else a server may claim
+is decided in `decoding`.
 Shapes as in the official Python client 2.12.0 and recorded traffic of 2025.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
 ENDED = "ended"  # the one processing_status that means: every record is final
 PAGE_LIMIT = 1000  # batches in one answer of the list endpoint, at most
+TIMES = ("created_at", "expires_at", "ended_at", "cancel_initiated_at", "archived_at")  # of a batch
 
 #: What became of a request. These are the types known so far, and a type checker finds any other word, "cancelled"
 #: say. One that the API adds comes as it is all the same, and nothing here refuses it: give a `match` a `case _`.
@@ -45,12 +47,12 @@ class Batch(msgspec.Struct, frozen=True):
     """One Message Batch.
 
     `processing_status` is `in_progress`, `canceling` or `ended`, or a value not known yet. Gate on `ended` alone:
-    some servers fill `results_url` earlier.
+    some servers fill `results_url` earlier. A time that came without a zone is taken for UTC.
     """
 
     id: str
     processing_status: str
-    request_counts: RequestCounts = RequestCounts()
+    request_counts: RequestCounts | None = None  # None: the server gave none that can be true, which proves nothing
     created_at: datetime | None = None
     expires_at: datetime | None = None  # created_at + 24 h: what has not been processed then becomes `expired`
     ended_at: datetime | None = None
@@ -59,10 +61,28 @@ class Batch(msgspec.Struct, frozen=True):
     results_url: str | None = None
     type: str = "message_batch"
 
+    def __post_init__(self) -> None:
+        for name in TIMES:
+            time: datetime | None = getattr(self, name)
+            if time is not None and time.tzinfo is None:
+                msgspec.structs.force_setattr(self, name, time.replace(tzinfo=UTC))
+
     @property
     def ended(self) -> bool:
         """Whether every record of the batch is final."""
         return self.processing_status == ENDED
+
+    @property
+    def requests(self) -> int | None:
+        """How many requests it has; None where the server does not say."""
+        return None if self.request_counts is None else self.request_counts.total
+
+
+class Undecodable(msgspec.Struct, frozen=True):
+    """An item of a list page that cannot be read as a batch."""
+
+    id: str  # as far as it can be told, else empty
+    reason: str
 
 
 class BatchPage(msgspec.Struct, frozen=True):
@@ -72,6 +92,7 @@ class BatchPage(msgspec.Struct, frozen=True):
     has_more: bool = False  # in the direction asked for
     first_id: str | None = None  # the next `before_id`
     last_id: str | None = None  # the next `after_id`
+    undecodable: list[Undecodable] = []  # what else is on the page; each costs only itself
 
 
 class DeletedBatch(msgspec.Struct, frozen=True):

@@ -98,7 +98,7 @@ def _confirmed(batches: Sequence[Batch], question: str) -> bool:
         say(batch_line(batch))
     if len(batches) > MOST_NAMED:
         say(f"and {len(batches) - MOST_NAMED:,} more")
-    requests = sum(batch.request_counts.total for batch in batches)
+    requests = sum(batch.requests or 0 for batch in batches)
     how_many = f"{plural(len(batches), 'batch')} with {plural(requests, 'request')}"
     print(f"{question.format(batches=how_many)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -76,7 +76,7 @@ class Deliverer:
 
     async def deliver(self, batch: Batch) -> BatchReport:
         """Deliver the records of an ended batch to every sink, and report; only a refused key is raised."""
-        report = BatchReport(batch_id=batch.id, outcome=Outcome.STREAMING, expected=batch.request_counts.total)
+        report = BatchReport(batch_id=batch.id, outcome=Outcome.STREAMING, expected=batch.requests or 0)
         self._observer.started(batch, report)
         begun = self._clock.monotonic()
         try:
@@ -302,7 +302,7 @@ class _Delivery:
             return are_doubtful(batch, verify(batch.request_counts, tally.types, self._options.only))
 
         self._batch = await recounted(self._client, self._batch, doubtful, self._clock)
-        self._report.expected = self._batch.request_counts.total
+        self._report.expected = self._batch.requests or 0
         return self._verdict(tally)
 
     def _refuse_strangers(self, *, whole: bool) -> None:

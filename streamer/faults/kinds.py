@@ -133,7 +133,9 @@ _KINDS: dict[str, Kind] = {
         stage=Stage.REPLY,
         takes="KIND",
         read=_one_of(*BODIES),
-        about="200 with what is no batch: `html`, plain `text`, `empty`, or an `object` of nothing",
+        params=("status", "accepted"),
+        about="200 with what is no batch: `html`, plain `text`, `empty`, or an `object` of nothing; `;status=403` for "
+        "another status, `;accepted` lets the upstream do it all the same",
     ),
     "redirect": Kind(
         stage=Stage.REPLY,

@@ -42,7 +42,7 @@ def made(fault: Fault, request: RequestHead) -> ServerAnswer | None:
             added = [field for field in fault.params if field[0] != "accepted"]
             return failed(fault.number, "A fault of the script", *added)
         case "body":
-            return _answer(200, *_BODIES[str(fault.value)])
+            return _answer(int(fault.param("status") or 200), *_BODIES[str(fault.value)])
         case "redirect":
             return _redirect(fault, request.line[1])
         case "bomb":

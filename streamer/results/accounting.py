@@ -206,13 +206,16 @@ class Verdict(msgspec.Struct, frozen=True):
     missing: dict[str, int]  # by type: how many fewer came than the counts say
     surplus: dict[str, int]  # by type: how many more came
     unknown: int  # records of types not known here, for which there is no count
+    counted: bool = True  # the server gave counts; without them nothing is proved
 
     @property
     def complete(self) -> bool:
         """Every count is met; a record of an unknown type may stand for one missing from a known type."""
-        return not self.surplus and sum(self.missing.values()) <= self.unknown
+        return self.counted and not self.surplus and sum(self.missing.values()) <= self.unknown
 
     def __str__(self) -> str:
+        if not self.counted:
+            return f"got {self.received:,} records, but the server gives no request_counts that say whether that is all"
         if self.complete:
             return f"all {self.received:,} records"
         differences = [f"{n:,} {name} missing" for name, n in self.missing.items()]
@@ -220,12 +223,19 @@ class Verdict(msgspec.Struct, frozen=True):
         return f"got {self.received:,} of {self.expected:,} records ({', '.join(differences)})"
 
 
-def verify(counts: RequestCounts, types: Mapping[str, int], only: Collection[ResultType] | None = None) -> Verdict:
+def verify(
+    counts: RequestCounts | None, types: Mapping[str, int], only: Collection[ResultType] | None = None
+) -> Verdict:
     """Hold what came, by type, against what the batch says it has; looking at the types `only`, when given.
+
+    Without counts nothing proves the batch complete.
 
     >>> str(verify(RequestCounts(succeeded=3, errored=1), {"succeeded": 2, "errored": 1}))
     'got 3 of 4 records (1 succeeded missing)'
     """
+    if counts is None:
+        received = sum(n for name, n in types.items() if only is None or name in only)
+        return Verdict(expected=0, received=received, missing={}, surplus={}, unknown=0, counted=False)
     wanted: dict[str, int] = {name: getattr(counts, name) for name in RESULT_TYPES if only is None or name in only}
     if only is not None:
         types = {name: n for name, n in types.items() if name in only}

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamer.errors import ApiError, ResultsError, TransportError
+from streamer.api.retry import NOT_SATISFIABLE
+from streamer.errors import ApiError, GatewayError, ResultsError, TransportError
 from streamer.results.reader import Piece, RecordReader, rejected
 from streamer.sources import encoding
 from streamer.sources.unpacking import unpacked
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 MOST_BLANK = 64 * 1024 * 1024  # bytes of blank lines in a row: no results have them, and somebody might never end
 SHOWN = 80  # characters of a header, in an error
 PARTIAL = 206
-NOT_SATISFIABLE = 416
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
 
@@ -131,7 +131,7 @@ async def _answer(
     try:
         async with client.results(batch, accept_encoding=accept_encoding, headers=asked) as body:
             yield body
-    except ApiError as error:
+    except (ApiError, GatewayError) as error:  # a file server says so in a page of its own
         if not asked or error.status != NOT_SATISFIABLE:
             raise
         asked_for, position.offset = position.offset, 0

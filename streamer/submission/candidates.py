@@ -68,7 +68,7 @@ def can_be(batch: Batch, intent: Planned, known: Collection[str]) -> bool:
     """
     late_enough = batch.created_at is None or batch.created_at.timestamp() >= earliest(intent)
     new = batch.id not in known and batch.id not in intent.before
-    return late_enough and new and batch.request_counts.total == intent.slice.requests
+    return late_enough and new and batch.requests in (None, intent.slice.requests)  # None does not speak against it
 
 
 def in_time(batch: Batch, intent: Planned) -> bool:

@@ -27,6 +27,7 @@ from streamer.errors import (
     ApiError,
     AuthenticationError,
     ConfigurationError,
+    GatewayError,
     OutcomeUnknownError,
     StreamerError,
     SubmissionError,
@@ -37,7 +38,7 @@ from streamer.submission.ledger import Ledger, Planned, State
 from streamer.submission.options import CreateOptions
 from streamer.submission.queuewait import QueueWait
 from streamer.submission.recovery import Found, Recovery
-from streamer.submission.refusal import passes, remedy
+from streamer.submission.refusal import cannot_be_listed, passes, remedy
 from streamer.submission.sameworkspace import SEEN, check_workspace
 from streamer.submission.spoolbody import SpoolBody
 from streamer.threads import Threads
@@ -246,8 +247,8 @@ class _Creator:
         """The newest batches of the workspace; None where a gateway passes no list on."""
         try:
             return await self._answered(self._client.list_page(limit=NEWEST))
-        except ApiError as error:
-            if isinstance(error, AuthenticationError):
+        except (ApiError, GatewayError) as error:
+            if not cannot_be_listed(error):
                 raise
             self._lists = False
             return None
@@ -301,7 +302,7 @@ class _Creator:
         except (AuthenticationError, ConfigurationError, SubmissionError):
             raise
         except StreamerError as error:
-            if isinstance(error, ApiError) and error.status < 500 and error.status != 429:
+            if cannot_be_listed(error):
                 raise
             raise self._stopped(error) from error
 

@@ -18,8 +18,8 @@ from streamer.api.types import PAGE_LIMIT, Batch
 from streamer.clock import Clock
 from streamer.errors import (
     ApiError,
-    AuthenticationError,
     ConfigurationError,
+    GatewayError,
     StreamerError,
     SubmissionError,
 )
@@ -29,6 +29,7 @@ from streamer.results.framing import MAX_RECORD_BYTES
 from streamer.sources.download import Position, download
 from streamer.submission.candidates import Proof, can_be, earliest, foreign, in_time, may_be
 from streamer.submission.ledger import Planned
+from streamer.submission.refusal import cannot_be_listed
 from streamer.threads import Threads
 
 log = logging.getLogger("streamer.submission")
@@ -110,10 +111,8 @@ class Recovery:
         """
         try:
             found, others = await self._search(intent, known)
-        except AuthenticationError:
-            raise
-        except ApiError as error:
-            if error.status >= 500 or error.status == 429:
+        except (ApiError, GatewayError) as error:
+            if not cannot_be_listed(error):
                 raise
             unlisted = Unsettled(intent, [], f"the batches cannot be listed ({error})")
             return await self._decided(unlisted, known)
@@ -144,15 +143,13 @@ class Recovery:
         """
         found = []
         try:
-            async for batch in self._client.list(limit=PAGE_LIMIT):
+            async for batch in self._client.list(limit=PAGE_LIMIT, strict=True):
                 if batch.created_at is not None and batch.created_at.timestamp() < time:
                     break
                 if batch.id not in known:
                     found.append(batch)
-        except AuthenticationError:
-            raise
-        except ApiError as error:
-            if error.status >= 500 or error.status == 429:
+        except (ApiError, GatewayError) as error:
+            if not cannot_be_listed(error):
                 raise
             return None
         return found
@@ -198,7 +195,7 @@ class Recovery:
         for pause in PAUSES:
             if pause:
                 await self._clock.sleep(pause)
-            async for batch in self._client.list(limit=PAGE_LIMIT):
+            async for batch in self._client.list(limit=PAGE_LIMIT, strict=True):
                 if batch.created_at is not None and batch.created_at.timestamp() < earliest(intent):
                     break
                 if not can_be(batch, intent, known) or proofs.get(batch.id, Proof.NONE) is not Proof.NONE:
@@ -252,9 +249,9 @@ class Recovery:
         batch = await self._client.retrieve(decision)
         if batch.id in known:
             raise ConfigurationError(f"{batch.id} is another batch of this submission, not the one that is looked for")
-        if batch.request_counts.total != requests:
+        if batch.requests not in (None, requests):
             raise ConfigurationError(
-                f"{batch.id} has {batch.request_counts.total:,} requests and the one that is looked for {requests:,}"
+                f"{batch.id} has {batch.requests:,} requests and the one that is looked for {requests:,}"
             )
         return Found(batch.id, [])
 

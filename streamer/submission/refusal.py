@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from streamer.api.retry import SPEND_LIMIT_CODES
-from streamer.errors import ApiError, StreamerError
+from streamer.api.retry import NO_LIST_STATUSES, SPEND_LIMIT_CODES
+from streamer.errors import ApiError, AuthenticationError, GatewayError, StreamerError
 
 FIRST_PAUSE = 30.0  # seconds
 LONGEST_PAUSE = 600.0  # seconds
@@ -17,6 +17,16 @@ OWN_LIMIT = "api usage limits"  # "You have reached your specified API usage lim
 def passes(error: StreamerError) -> bool:
     """Whether the same create will be taken once there is room: the queue or the rate is at its limit."""
     return isinstance(error, ApiError) and error.status == 429 and not is_spend_limit(error)
+
+
+def cannot_be_listed(error: StreamerError) -> bool:
+    """Whether the batches cannot be listed here at all, however often it is tried: the API or a gateway says so."""
+    if isinstance(error, GatewayError):
+        unreadable = error.status < 300 and bool(error.detail)
+        return unreadable or error.status in NO_LIST_STATUSES
+    if not isinstance(error, ApiError) or isinstance(error, AuthenticationError):
+        return False
+    return error.status == 501 or (error.status < 500 and error.status != 429)
 
 
 def is_spend_limit(error: ApiError) -> bool:

@@ -2,20 +2,21 @@
 
 What can become of a watched batch: `Ended`, with results to stream; or `Lost`, with the reason: unknown (never seen:
 mistyped, of another workspace, or deleted before), deleted (seen, then gone), archived (results are kept 29 days),
-or ended without results to fetch.
+ended without results to fetch, or not heard of for an hour.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
 from streamer.api.types import Batch
 from streamer.clock import Clock
-from streamer.errors import NotFoundError, ResultsError, StreamerError
+from streamer.errors import GatewayError, NotFoundError, ResultsError, StreamerError
 
 log = logging.getLogger("streamer.watch")
 
@@ -25,6 +26,8 @@ COALESCE = 0.2  # batches due within this share of their interval are asked for 
 UNKNOWN_GRACE = 15.0  # seconds; the API has answered 404 for batches that it had just created,
 MISSING_GRACE = 120.0  # seconds; and for a while in mid-life (anthropics/anthropic-sdk-python#1432)
 URL_GRACE = 120.0  # seconds that an ended batch may have no results_url
+COUNTS_GRACE = 30.0  # seconds that an ended batch may have counts that cannot be its last
+PATIENCE = 3600.0  # seconds without any usable answer after which watching is given up
 MISSING_PAUSE = 5.0  # seconds between two questions while one of the graces runs
 
 
@@ -57,7 +60,8 @@ class _Watched:
     born: float  # likewise: when it was created, as far as known
     interval: float = 0.0  # the pause that `due` was set with
     seen: bool = False
-    waiting_since: float | None = None  # it could not be found, or has ended without a results_url
+    requests: int | None = None  # how many it has, as it said while it was in progress
+    doubts: dict[str, float] = field(default_factory=dict)  # what was odd about it, since when
 
 
 class Roster:
@@ -104,8 +108,8 @@ class Roster:
         return [i for i, one in self._watched.items() if one.due - one.interval * COALESCE <= now]
 
     def wait(self) -> float:
-        """Seconds until the next batch is due."""
-        soonest = min((one.due for one in self._watched.values()), default=0.0)
+        """Seconds until the next batch is due; infinity when none is watched."""
+        soonest = min((one.due for one in self._watched.values()), default=math.inf)
         return max(0.0, soonest - self._clock.monotonic())
 
     def update(self, batch: Batch) -> Ended | Lost | None:
@@ -119,49 +123,80 @@ class Roster:
             when = f"{batch.archived_at:%Y-%m-%d %H:%M} UTC"
             return self._lost(batch.id, f"its results are gone since {when}: they are kept 29 days from its creation")
         if batch.ended:
-            if batch.results_url is not None:
-                del self._watched[batch.id]
-                log.info("%s has ended", batch.id, extra={"action": "ended", "batch_id": batch.id})
-                return Ended(batch)
-            return self._wait_or_lose(
-                batch.id,
-                URL_GRACE,
-                ResultsError(f"it has ended, but for {URL_GRACE:.0f} s the server named no results_url"),
-            )
+            if batch.results_url is None:
+                error = ResultsError(f"it has ended, but for {URL_GRACE:.0f} s the server named no results_url")
+                return self._wait_or_lose(batch.id, "no results_url", URL_GRACE, error)
+            if not _final_counts(batch, one.requests) and self._doubted(batch.id, "counts", COUNTS_GRACE):
+                return None
+            del self._watched[batch.id]
+            log.info("%s has ended", batch.id, extra={"action": "ended", "batch_id": batch.id})
+            return Ended(batch)
         if batch.processing_status not in {"in_progress", "canceling"}:
             extra = {"action": "unknown_status", "batch_id": batch.id}
             log.warning("%s has the unknown status %r: watching on", batch.id, batch.processing_status, extra=extra)
-        one.waiting_since = None
+        one.doubts.clear()
+        one.requests = batch.requests
         one.interval = pause(now - one.born, interval=self.interval, hint=self.hint, random=self._random)
         one.due = now + one.interval
         return None
 
-    def missing(self, batch_id: str, error: NotFoundError) -> Lost | None:
-        """The server says that there is no such batch: believe it after a while."""
+    def missing(self, batch_id: str, error: NotFoundError | GatewayError) -> Lost | None:
+        """There is no such batch, or what there is cannot be read: believe it after a while.
+
+        The API's own word is believed sooner than that of something in between.
+        """
+        if isinstance(error, GatewayError):
+            return self._wait_or_lose(batch_id, "not to be had", MISSING_GRACE, error)
         if not self._watched[batch_id].seen:
-            return self._wait_or_lose(batch_id, UNKNOWN_GRACE, error)
-        return self._wait_or_lose(batch_id, MISSING_GRACE, ResultsError("it was deleted while it was being watched"))
+            return self._wait_or_lose(batch_id, "unknown", UNKNOWN_GRACE, error)
+        deleted = ResultsError("it was deleted while it was being watched")
+        return self._wait_or_lose(batch_id, "deleted", MISSING_GRACE, deleted)
 
     def refuse(self, batch_id: str, error: StreamerError) -> Lost:
         """This batch cannot be asked for at all."""
         del self._watched[batch_id]
         return Lost(batch_id, error)
 
+    def unanswered(self, batch_id: str, error: StreamerError) -> Lost | None:
+        """No usable answer came about this batch: ask again after the usual pause, for an hour at most."""
+        if not self._doubted(batch_id, "unanswered", PATIENCE):
+            return self.refuse(batch_id, error)
+        self.postpone(batch_id)
+        return None
+
     def postpone(self, batch_id: str) -> None:
-        """No answer came about this batch: ask again after the usual pause."""
+        """This batch was not asked for: ask after the usual pause."""
         one = self._watched[batch_id]
         one.interval = pause(0.0, interval=self.interval, hint=self.hint, random=self._random)
         one.due = self._clock.monotonic() + one.interval
 
-    def _wait_or_lose(self, batch_id: str, grace: float, error: StreamerError) -> Lost | None:
+    def settle(self, asked: Iterable[str]) -> None:
+        """A round for these batches is over: no answer leaves a batch due at once, whatever it was about."""
+        now = self._clock.monotonic()
+        for batch_id in asked:
+            if batch_id in self._watched and self._watched[batch_id].due <= now:
+                self.postpone(batch_id)
+
+    def _wait_or_lose(self, batch_id: str, doubt: str, grace: float, error: StreamerError) -> Lost | None:
+        return None if self._doubted(batch_id, doubt, grace) else self.refuse(batch_id, error)
+
+    def _doubted(self, batch_id: str, doubt: str, grace: float) -> bool:
+        """Ask again soon about what may pass; False once it has lasted for so many seconds."""
         one, now = self._watched[batch_id], self._clock.monotonic()
-        if one.waiting_since is None:
-            one.waiting_since = now
-        elif now - one.waiting_since >= grace:
-            return self.refuse(batch_id, error)
+        if now - one.doubts.setdefault(doubt, now) >= grace:
+            return False
         one.interval = min(self.interval, MISSING_PAUSE)
         one.due = now + one.interval
-        return None
+        return True
 
     def _lost(self, batch_id: str, reason: str) -> Lost:
         return self.refuse(batch_id, ResultsError(reason))
+
+
+def _final_counts(batch: Batch, requests: int | None) -> bool:
+    """Whether the counts of an ended batch can be its last ones.
+
+    They come late at times: nothing is in progress any more, and the requests are as many as they were.
+    """
+    counts = batch.request_counts
+    return counts is not None and counts.processing == 0 and requests in (None, counts.total)

@@ -119,7 +119,7 @@ class Sweep:
             return
         ids = [batch.id for batch in page.data]
         if page.has_more and ids:
-            self._page = min(PAGE_LIMIT, len(ids))
+            self._page = min(PAGE_LIMIT, len(ids) + len(page.undecodable))
         base = self._base(request, ids)
         if request.after_id == self._cursor and self._more:
             self._pages += 1
@@ -129,6 +129,7 @@ class Sweep:
             if self._done(batch_id):
                 self._alone.discard(batch_id)
                 self._places[batch_id] = Place(base + n, ids[n - 1] if n else request.after_id)
+        self._scatter([item.id for item in page.undecodable if self._is_due(item.id)])
         missed = [i for i in self._groups[request.after_id] if i in self._placed]
         if request.after_id is None and page.has_more:  # new batches have pushed them on to the next page
             self._places.update((i, Place(base + len(ids), page.last_id)) for i in missed)
@@ -146,6 +147,9 @@ class Sweep:
         self._done(batch_id)
         self._places.pop(batch_id, None)
         self._alone.discard(batch_id)
+
+    def _is_due(self, batch_id: str) -> bool:
+        return any(batch_id in due for due in (self._placed, self._unplaced, self._single))
 
     def _due(self) -> set[str]:
         return self._placed | self._single | self._unplaced
@@ -166,9 +170,9 @@ class Sweep:
         return self._cursor_index + 1
 
     def _scatter(self, batch_ids: Iterable[str]) -> None:
+        """Ask for each of these one by one, now if it is due."""
         for batch_id in batch_ids:
             self._places.pop(batch_id, None)
             self._alone.add(batch_id)
-            if batch_id in self._placed:
-                self._placed.remove(batch_id)
+            if self._done(batch_id):
                 self._single.add(batch_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ from random import Random
 
 from streamer.api.client import Client
 from streamer.api.exchange import Polled
+from streamer.api.retry import NO_LIST_STATUSES, PAGE_REFUSED_STATUSES
 from streamer.api.secret import refuse_key
 from streamer.api.types import PAGE_LIMIT, Batch, BatchPage
 from streamer.clock import Clock, SystemClock
@@ -23,24 +25,26 @@ from streamer.errors import (
     ApiError,
     AuthenticationError,
     ConfigurationError,
+    GatewayError,
     NotFoundError,
     TransportError,
 )
 from streamer.observer import Observer
 from streamer.tasks import together
 from streamer.watching.feed import feeding
-from streamer.watching.roster import Ended, Lost, Roster
+from streamer.watching.roster import PATIENCE, Ended, Lost, Roster
 from streamer.watching.sweep import Page, Single, Sweep
 
 log = logging.getLogger("streamer.watch")
 
-PATIENCE = 3600.0  # seconds without any usable answer after which watching is given up
+TOLD_EVERY = 60.0  # seconds between two warnings that no answer comes
+LEAST_PAUSE = 1.0  # seconds between the beginnings of two rounds, whatever comes; less with a shorter poll_interval
 SIMULTANEOUS = 8  # requests of one round under way at once
-NO_SUCH_PAGE = {400, 404, 405, 501}  # the cursor's batch is gone, or a gateway passes no list on
 OLDEST_IN_PROGRESS = timedelta(hours=25)  # a batch expires after 24 hours
 
 # What comes of one request of a round.
-Reply = BatchPage | Batch | ApiError | TransportError | ConfigurationError
+Trouble = ApiError | TransportError | ConfigurationError
+Reply = BatchPage | Batch | Trouble
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +84,8 @@ async def watch(
 
     Raises:
         AuthenticationError: the key is refused, so no batch can be followed.
-        TransportError, ApiError: nothing usable came for an hour, or never, whatever the retries.
+        TransportError, ApiError: nothing usable came for an hour, or the API was never heard at all, whatever the
+            retries; or the workspace is to be followed and cannot be listed.
 
     Example:
         >>> async def ended(client: Client, batch_ids: list[str]) -> None:
@@ -88,67 +93,114 @@ async def watch(
         ...         print(outcome)
     """
     options = options or WatchOptions()
-    everything, follow, poll_interval = options.everything, options.follow, options.poll_interval
     clock = clock or SystemClock()
-    roster = Roster(interval=poll_interval, clock=clock, random=random or Random())  # noqa: S311 - jitter, no secret
-    watcher = _Watcher(client, roster, observer, clock)
+    roster = Roster(interval=options.poll_interval, clock=clock, random=random or Random())  # noqa: S311 - jitter
+    watcher = _Watcher(client, roster, options, observer, clock)
+    floor = min(options.poll_interval, LEAST_PAUSE)
 
     def add(batch_id: str) -> None:
         refuse_key(batch_id, "what was given as a batch id")  # or it would be in a report
         roster.add(batch_id)
 
     async with feeding(batch_ids, add) as feed:
-        if everything or follow:
-            async for outcomes in watcher.discover(everything=everything):
+        while True:
+            begun = clock.monotonic()
+            async for outcomes in watcher.discover():
                 for outcome in outcomes:
                     yield outcome
-        while len(roster) or follow or feed.open:
             for outcome in await watcher.round(roster.due()):
                 yield outcome
-            wait = min(roster.wait(), poll_interval) if follow else roster.wait()
-            if observer is not None and (len(roster) or follow):
+            if not (watcher.unfinished or feed.open):
+                break
+            wait = watcher.wait()
+            if observer is not None and wait is not None:
                 observer.paused(wait)
-            await feed.wait(clock, wait if len(roster) or follow else None)
-            if follow:
-                async for outcomes in watcher.discover(everything=True):
-                    for outcome in outcomes:
-                        yield outcome
+            await feed.wait(clock, None if wait is None else max(wait, begun + floor - clock.monotonic()))
+            # Ids that come in quick succession are asked for together.
+            while (watcher.unfinished or feed.open) and (left := begun + floor - clock.monotonic()) > 0:
+                await feed.wait(clock, left)
         feed.check()
 
 
 class _Watcher:
     """The requests of one `watch`."""
 
-    def __init__(self, client: Client, roster: Roster, observer: Observer | None, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, roster: Roster, options: WatchOptions, observer: Observer | None, clock: Clock
+    ) -> None:
         self._client = client
         self._roster = roster
+        self._follow = options.follow
+        self._everything = options.everything
+        self._interval = options.poll_interval
         self._observer = observer
         self._clock = clock
         self._sweep = Sweep()
-        self._last_answer: float | None = None  # when anything usable came; on the monotonic clock
+        self._last_answer = clock.monotonic()  # when anything usable came
+        self._told_at = -math.inf  # when a warning was given
+        # The search for new batches in the list: when it goes on, and where; None is never, and at the newest.
+        self._search_at: float | None = clock.monotonic() if options.everything or options.follow else None
+        self._cursor: str | None = None
+        self._cursors: set[str | None] = set()  # all that this search has asked for
+        self._first_search = True
 
-    async def discover(self, *, everything: bool) -> AsyncGenerator[list[Ended | Lost], None]:
-        """Take in the workspace's batches that are not known yet, newest first, a page at a time.
+    @property
+    def unfinished(self) -> bool:
+        """Whether there is anything left to ask."""
+        return len(self._roster) > 0 or self._search_at is not None
 
-        Ends at a page that holds a known batch beyond those asked for by id, at the first archived batch (whatever is
-        older is archived too), or, unless `everything` is wanted, where batches are too old to be in progress.
+    def wait(self) -> float | None:
+        """Seconds until there is something to ask; None when there is nothing."""
+        search = math.inf if self._search_at is None else max(0.0, self._search_at - self._clock.monotonic())
+        wait = min(search, self._roster.wait())
+        return wait if wait < math.inf else None
+
+    async def discover(self) -> AsyncGenerator[list[Ended | Lost], None]:
+        """Take in the workspace's batches that are not known yet, newest first, a page at a time, when it is time to.
+
+        The first search ends where batches are archived (whatever is older is archived too) or, unless everything is
+        wanted, too old to be in progress; a later one already at a page that holds a known batch. One that breaks off
+        goes on where it was.
         """
-        cursor: str | None = None
-        while True:
-            [(_, page)] = await self._ask([Page(cursor)])
+        while self._search_at is not None and self._search_at <= self._clock.monotonic():
+            [(_, page)] = await self._ask([Page(self._cursor)])
             if not isinstance(page, BatchPage):
-                self._tolerate(page)
+                if self._cursor is not None and _no_such_page(page):
+                    self._cursor = None  # its batch is gone
+                    self._cursors.clear()
+                elif isinstance(page, ApiError) and _final(page):
+                    raise page
+                else:
+                    self._tolerate(page)
+                self._search_at = self._clock.monotonic() + self._interval
                 return
             self._last_answer = self._clock.monotonic()
-            news = [batch for batch in page.data if not self._roster.listed(batch.id)]
-            for batch in news:
+            known = self._take_in(page)
+            yield self._take(page.data)
+            self._cursors.add(self._cursor)
+            self._cursor = page.last_id
+            archived = any(batch.archived_at for batch in page.data)
+            behind = archived or (known and not self._first_search) or self._too_old(page)
+            if behind or not page.has_more or self._cursor in self._cursors:
+                self._cursor = None
+                self._cursors.clear()
+                self._first_search = False
+                self._search_at = self._clock.monotonic() + self._interval if self._follow else None
+
+    def _take_in(self, page: BatchPage) -> bool:
+        """Watch what is new and wanted on a page of the list; whether anything on it was known."""
+        everything = self._everything or not self._first_search
+        known = False
+        for batch in page.data:
+            if self._roster.listed(batch.id):
+                known = True
+            else:
                 wanted = batch.archived_at is None and (everything or not batch.ended)
                 self._roster.list(batch.id, watch=wanted)
-            yield self._take(page.data)
-            behind = len(news) < len(page.data) or any(batch.archived_at for batch in page.data)
-            if behind or not page.has_more or page.last_id is None or (not everything and self._too_old(page.data[-1])):
-                return
-            cursor = page.last_id
+        for item in page.undecodable:
+            if item.id and not self._roster.listed(item.id):
+                self._roster.list(item.id, watch=everything)
+        return known
 
     async def round(self, due: Sequence[str]) -> list[Ended | Lost]:
         """Ask for the batches in `due`, in as few requests as it takes."""
@@ -157,6 +209,7 @@ class _Watcher:
         while wave := self._sweep.wave():
             for request, reply in await self._ask(wave):
                 outcomes += self._learn(request, reply)
+        self._roster.settle(due)
         return outcomes
 
     async def _ask(self, requests: list[Page | Single]) -> list[tuple[Page | Single, Reply]]:
@@ -187,7 +240,7 @@ class _Watcher:
         if isinstance(request, Single):
             self._sweep.answered(request, None)
             return self._learn_single(request.batch_id, reply)
-        if isinstance(reply, ApiError) and reply.status in NO_SUCH_PAGE:
+        if _no_such_page(reply):
             self._sweep.answered(request, None)  # ask for its batches one by one
             return []
         self._tolerate(reply)
@@ -195,23 +248,36 @@ class _Watcher:
             self._roster.postpone(batch_id)
         return []
 
-    def _learn_single(self, batch_id: str, reply: Reply) -> list[Ended | Lost]:
+    def _learn_single(self, batch_id: str, reply: Batch | Trouble) -> list[Ended | Lost]:
+        lost: Lost | None
         if isinstance(reply, Batch):
             self._last_answer = self._clock.monotonic()
             return self._take([reply])
         if isinstance(reply, NotFoundError):
             self._last_answer = self._clock.monotonic()
             lost = self._roster.missing(batch_id, reply)
+        elif isinstance(reply, GatewayError) and self._about_the_batch(reply):
+            lost = self._roster.missing(batch_id, reply)
+            self._tell("not believed yet: %s", reply)
         elif isinstance(reply, ConfigurationError) or (isinstance(reply, ApiError) and _final(reply)):
             lost = self._roster.refuse(batch_id, reply)
         else:
             self._tolerate(reply)
-            self._roster.postpone(batch_id)
-            lost = None
+            lost = self._roster.unanswered(batch_id, reply)
         if lost is None:
             return []
         self._sweep.forget(batch_id)
         return [lost]
+
+    def _about_the_batch(self, error: GatewayError) -> bool:
+        """Whether an answer that is not the API's may mean this batch, and not the way to it.
+
+        A gateway with errors of its own says in JSON that there is no such batch, or gives one that cannot be read. A
+        page that says 404 may as well come from a proxy that restarts, or from where no API is at all.
+        """
+        if error.status == 404:
+            return bool(error.detail) or not self._client.heard
+        return error.status < 300 and bool(error.detail)
 
     def _take(self, batches: list[Batch]) -> list[Ended | Lost]:
         outcomes = []
@@ -228,17 +294,32 @@ class _Watcher:
         """Go on after an error that says nothing about a batch, unless it says everything or has lasted too long."""
         if not isinstance(reply, Exception):
             return
-        now = self._clock.monotonic()
-        if isinstance(reply, AuthenticationError) or self._last_answer is None or now - self._last_answer > PATIENCE:
+        since = self._clock.monotonic() - self._last_answer
+        if isinstance(reply, AuthenticationError) or not self._client.heard or since > PATIENCE:
             raise reply
-        log.warning("no answer about the batches, watching on: %s", reply, extra={"action": "poll_failed"})
+        self._tell("no answer about the batches, watching on: %s", reply)
 
-    def _too_old(self, batch: Batch) -> bool:
-        return batch.created_at is not None and self._clock.now() - batch.created_at > OLDEST_IN_PROGRESS
+    def _tell(self, text: str, error: Exception) -> None:
+        """Warn of what is waited out, now and then: it may last for an hour, and concern many batches."""
+        now = self._clock.monotonic()
+        level = logging.WARNING if now - self._told_at >= TOLD_EVERY else logging.INFO
+        if level == logging.WARNING:
+            self._told_at = now
+        log.log(level, text, error, extra={"action": "poll_failed"})
+
+    def _too_old(self, page: BatchPage) -> bool:
+        """Whether what follows a page is too old to be in progress, and so not wanted by who only follows."""
+        created = page.data[-1].created_at if page.data else None
+        return not self._everything and created is not None and self._clock.now() - created > OLDEST_IN_PROGRESS
+
+
+def _no_such_page(reply: Reply) -> bool:
+    """Whether there is no such page: its cursor's batch is gone, or a gateway passes no list on."""
+    return isinstance(reply, (ApiError, GatewayError)) and reply.status in NO_LIST_STATUSES | PAGE_REFUSED_STATUSES
 
 
 def _final(error: ApiError) -> bool:
     """Whether asking again cannot change the answer."""
     return (
         400 <= error.status < 500 and error.status not in {408, 409, 429} and not isinstance(error, AuthenticationError)
-    )
+    ) or error.status == 501

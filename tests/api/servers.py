@@ -124,7 +124,7 @@ class Server:
             self.seen.append(seen)
             async with self._arrival:
                 self._arrival.notify_all()
-            answer = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+            answer = self._answer_to(seen)
             if answer is None:
                 return
             if callable(answer):
@@ -133,6 +133,9 @@ class Server:
             writer.write(answer)
             await writer.drain()
 
+    def _answer_to(self, seen: Seen) -> Reply:
+        return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+
     async def _read(self, reader: asyncio.StreamReader, port: int) -> Seen:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         first, *lines = head.rstrip().split("\r\n")
@@ -140,6 +143,17 @@ class Server:
         headers = {name.lower(): text for name, _, text in (line.partition(": ") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", "0"))) if self.reads_bodies else b""
         return Seen(method, target, headers, body, port)
+
+
+class Routes(Server):
+    """Answers each request by what it asks for."""
+
+    def __init__(self, route: Callable[[Seen], Reply]) -> None:
+        super().__init__([])
+        self._route = route
+
+    def _answer_to(self, seen: Seen) -> Reply:
+        return self._route(seen)
 
 
 def sends(data: bytes, *, then_reset: bool = False) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:

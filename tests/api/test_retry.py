@@ -27,7 +27,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 failures = st.builds(
     Failure,
     status=st.none() | st.integers(100, 599),
-    type=st.sampled_from(["", "api_error"]),
+    by_api=st.booleans(),
     error_code=st.sampled_from(["", *SPEND_LIMIT_CODES]),
     should_retry=st.none() | st.booleans(),
     retry_after=st.none() | st.floats(0, 1e12),
@@ -106,9 +106,10 @@ def test_a_spend_limit_is_never_tried_again(code: str) -> None:
         (Failure(sent=True), False),
         (Failure(status=429), True),
         (Failure(status=529), True),
-        (Failure(status=503, type="api_error"), True),
-        (Failure(status=503), False),
-        (Failure(status=500, type="api_error"), False),
+        (Failure(status=503), True),
+        (Failure(status=503, by_api=False), False),
+        (Failure(status=503, by_api=False, sent=False), True),
+        (Failure(status=500), False),
         (Failure(status=500, should_retry=True), False),
         (Failure(status=504), False),
         (Failure(status=408), False),
@@ -136,7 +137,7 @@ def test_a_missing_batch_is_looked_for_for_a_while_and_its_results_for_longer() 
 
 
 def test_a_page_instead_of_an_answer_is_asked_for_a_few_times() -> None:
-    assert len(waits(Failure(status=200), Operation.RESULTS)) == 2
+    assert len(waits(Failure(status=200, by_api=False), Operation.RESULTS)) == 2
 
 
 def test_the_server_is_not_asked_before_it_wants_to_be() -> None:

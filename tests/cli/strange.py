@@ -9,16 +9,22 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-GOOD, HTML, BROKEN, ELSEWHERE = "msgbatch_good", "msgbatch_html", "msgbatch_broken", "msgbatch_elsewhere"
+GOOD, REFUSED, BROKEN, ELSEWHERE = "msgbatch_good", "msgbatch_refused", "msgbatch_broken", "msgbatch_elsewhere"
 MALFORMED, UNKNOWN = "../../etc/passwd", "msgbatch_unknown"
-ALL = (MALFORMED, UNKNOWN, HTML, BROKEN, ELSEWHERE, GOOD)
+ALL = (MALFORMED, UNKNOWN, REFUSED, BROKEN, ELSEWHERE, GOOD)
 
 RECORD = '{"custom_id":"%s","result":{"type":"canceled"}}'
 ESCAPE = "\x1b[31m"  # turns a terminal red, if it gets there
 
+
+def error(kind: str, message: str) -> dict[str, Any]:
+    """An error as the API sends it."""
+    return {"type": "error", "error": {"type": kind, "message": message}}
+
+
 RESULTS = {
     GOOD: ("application/x-jsonl", "\n".join([RECORD % "a", RECORD % "b"])),
-    HTML: ("text/html", f"<html>{ESCAPE}Please log in</html>"),
+    REFUSED: ("application/json", json.dumps(error("invalid_request_error", f"{ESCAPE}no results here"))),
     BROKEN: ("application/x-jsonl", "\n".join(['{"custom_id":"b","result":{"type":}}', RECORD % "a"])),
     ELSEWHERE: ("application/x-jsonl", ""),
 }
@@ -48,20 +54,20 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.paths.append(self.path)
         if self.path.startswith("/flaky") and len(self.server.paths) == 1:
-            error = {"type": "error", "error": {"type": "overloaded_error", "message": "try later"}}
-            self._answer(529, "application/json", json.dumps(error), {"retry-after-ms": "10"})
+            later = error("overloaded_error", "try later")
+            self._answer(529, "application/json", json.dumps(later), {"retry-after-ms": "10"})
             return
         words = self.path.partition("?")[0].split("/")
         if words[-1] == "batches":
             page = {"data": [batch(one, self.server.url) for one in RESULTS], "has_more": False}
             self._answer(200, "application/json", json.dumps(page))
         elif words[-1] == "results":
-            self._answer(200, *RESULTS[words[-2]])
+            self._answer(400 if words[-2] == REFUSED else 200, *RESULTS[words[-2]])
         elif words[-1] in RESULTS:
             self._answer(200, "application/json", json.dumps(batch(words[-1], self.server.url)))
         else:
-            error = {"type": "error", "error": {"type": "not_found_error", "message": f"{ESCAPE}not found"}}
-            self._answer(404, "application/json", json.dumps(error), {"x-should-retry": "false"})
+            missing = error("not_found_error", f"{ESCAPE}not found")
+            self._answer(404, "application/json", json.dumps(missing), {"x-should-retry": "false"})
 
     def do_POST(self) -> None:
         """Take a create and hang up, so that nobody knows whether it worked."""

@@ -179,14 +179,14 @@ def test_what_cannot_be_counted_is_told_and_the_rest_is_counted(tmp_path: Path) 
 
 def test_a_batch_whose_results_cannot_be_had_is_told_and_the_others_are_counted(tmp_path: Path) -> None:
     with strange.serving() as server:
-        words = ("cost", strange.HTML, strange.GOOD, "--json")
+        words = ("cost", strange.REFUSED, strange.GOOD, "--json")
         done = streamer(*words, cwd=tmp_path, base_url=server.url)
     assert done.returncode == 1
     told = json.loads(done.stdout)
     assert told["complete"] is False
     assert told["records"] == {"canceled": 2}
     assert (told["usage"], told["cost"]["usd"]) == ({}, "0")
-    assert f"{strange.HTML} failed" in done.stderr
+    assert f"{strange.REFUSED} failed" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.cli.command import KEY, Started
-from tests.cli.strange import ALL, BROKEN, ELSEWHERE, ESCAPE, GOOD, HTML, MALFORMED, RESULTS, UNKNOWN
+from tests.cli.strange import ALL, BROKEN, ELSEWHERE, ESCAPE, GOOD, MALFORMED, REFUSED, RESULTS, UNKNOWN
 
 
 class Mixed:
@@ -55,7 +55,7 @@ def test_the_report_is_for_its_owner_alone(mixed: Mixed) -> None:
     [
         (MALFORMED, "is not a batch id"),
         (UNKNOWN, "404 not_found_error"),
-        (HTML, "text/html"),
+        (REFUSED, "400 invalid_request_error"),
         (BROKEN, f"results/{BROKEN}.rejects.jsonl"),
         (ELSEWHERE, "--trust-host 127.0.0.2:9"),
     ],

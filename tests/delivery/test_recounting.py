@@ -117,3 +117,14 @@ async def test_a_batch_that_claims_to_be_endless_is_ended_at_what_the_api_allows
     assert report.outcome == Outcome.INCOMPLETE
     assert "and no end, but a batch has at most 20" in report.error
     assert len((tmp_path / "msgbatch_1.jsonl.part").read_bytes().splitlines()) <= 5000
+
+
+async def test_a_batch_whose_server_gives_no_counts_is_incomplete_and_says_why(tmp_path: Path) -> None:
+    nothing = ended(Counts())
+    for body in (b"", BODY):
+        script = [chunked(body), *[nothing] * 40]
+        report, _ = await delivered(
+            script, [FileSink(tmp_path / "{batch_id}.jsonl")], batch={"request_counts": None}, clock=FakeClock()
+        )
+        assert report.outcome == Outcome.INCOMPLETE
+        assert "the server gives no request_counts" in report.error

@@ -164,7 +164,7 @@ async def test_what_was_planned_and_never_sent_goes_with_what_is_new(tmp_path: P
             await submit(api, [file], SubmitOptions(max_requests=2), clock=clock)
         write(file, *(request(f"q-{n}") for n in range(6)))
         ids = await submit(api, [file], SubmitOptions(max_requests=100), clock=clock)
-        assert [(await api.retrieve(one)).request_counts.total for one in ids] == [2, 4]
+        assert [(await api.retrieve(one)).requests for one in ids] == [2, 4]
         report = await process(api, [file], tmp_path / "answers.jsonl", clock=clock)
         assert report.complete
         assert list(answers(tmp_path / "answers.jsonl")) == [f"q-{n}" for n in range(6)]

@@ -277,6 +277,23 @@ async def test_a_create_that_times_out_after_it_was_accepted_makes_no_second_bat
     assert len(lines(tmp_path / "answers.jsonl")) == 100
 
 
+@pytest.mark.parametrize("status", [307, 400, 403, 413, 499])
+@pytest.mark.parametrize("accepted", ["", ";accepted"])
+async def test_a_page_of_something_in_between_never_ends_it_and_each_batch_is_paid_once(
+    tmp_path: Path, status: int, accepted: str
+) -> None:
+    file = articles(tmp_path / "articles.jsonl", 100)
+    page = f"body=html;status={status}"
+    faults = (f"create:{page}{accepted},n=1", *(f"{operation}:{page},n=2" for operation in ("list", "poll", "results")))
+    async with emulated(**FAST, fault=faults) as (emulator, api, clock):
+        report = await process(
+            api, [file], str(tmp_path / "answers.jsonl"), ProcessOptions(max_requests=50), clock=clock
+        )
+        assert report.complete
+        assert created(emulator) == 2
+    assert len(lines(tmp_path / "answers.jsonl")) == 100
+
+
 async def test_results_that_are_gone_are_told_and_their_requests_not_sent_again(tmp_path: Path) -> None:
     file = articles(tmp_path / "articles.jsonl", 100)
     async with emulated(**FAST, fault=("results:status=404,per=batch",)) as (emulator, api, clock):

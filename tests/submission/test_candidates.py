@@ -79,7 +79,7 @@ def test_whatever_was_there_is_none_of_it_and_whatever_comes_later_may_be(ages: 
 
 def test_in_an_empty_workspace_whatever_comes_may_be_it_and_where_no_times_are_told_our_clock_counts() -> None:
     assert there_before(BatchPage([]), intent()) == (0.0, [])
-    assert there_before(BatchPage([Batch("msgbatch_1", "ended")]), intent()) == (None, [])
+    assert there_before(BatchPage([Batch("msgbatch_1", "ended", RequestCounts())]), intent()) == (None, [])
 
 
 PROOFS = st.dictionaries(st.text(min_size=1), st.sampled_from(Proof))

@@ -25,7 +25,7 @@ from streamer.submission.creating import create_batches
 from streamer.submission.ledger import Ledger, Planned, State
 from streamer.submission.options import CreateOptions
 from streamer.submission.recovery import Unsettled
-from tests.api.servers import Server, refusal, reply
+from tests.api.servers import Server, error, refusal, reply
 from tests.clock import FakeClock
 from tests.submission.local import LocalClock, LocalEmulator, local, tasks
 from tests.submission.spools import lines, planned
@@ -59,7 +59,7 @@ async def test_every_slice_becomes_a_batch_and_a_second_time_nothing_is_sent(tmp
         first = await created(client, ledger, clock=clock)
         assert [one.slice.requests for one in first] == [2, 2, 1]
         assert books(emulator) == (3, 0)
-        totals = [(await client.retrieve(one.batch_id or "")).request_counts.total for one in first]
+        totals = [(await client.retrieve(one.batch_id or "")).requests for one in first]
         assert totals == [2, 2, 1]
         again = await created(client, ledger, clock=clock)
         assert [one.batch_id for one in again] == [one.batch_id for one in first]
@@ -253,9 +253,7 @@ async def test_a_full_queue_is_waited_for_and_told_once_in_a_while(
 SPENT = [
     refusal(429, kind="rate_limit_error", error_code="enforced_spend_limit_reached"),
     refusal(402, kind="billing_error"),
-    reply(
-        400, {"error": {"type": "invalid_request_error", "message": "You have reached your specified API usage limits"}}
-    ),
+    reply(400, error(400, "invalid_request_error", "You have reached your specified API usage limits")),
 ]
 NONE_YET = reply(200, {"data": [], "has_more": False})
 

@@ -85,7 +85,7 @@ async def test_what_the_first_create_made_is_no_other_batch_for_the_second(tmp_p
     async with behind(Between(lag=400, creates=gone), duration=3600) as (emulator, client, clock):
         [one] = await created(client, project(tmp_path, clock, "a", "b"), clock)
         assert count(emulator) == (1, 0)
-        assert (await client.retrieve(one.batch_id or "")).request_counts.total == 2
+        assert (await client.retrieve(one.batch_id or "")).requests == 2
 
 
 async def test_a_refusal_of_the_second_create_does_not_forget_the_first(tmp_path: Path) -> None:

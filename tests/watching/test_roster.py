@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -10,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.api.types import Batch
+from streamer.api.types import Batch, RequestCounts
 from streamer.errors import ConfigurationError, NotFoundError
 from streamer.watching.roster import MISSING_GRACE, SLOWEST, UNKNOWN_GRACE, URL_GRACE, Ended, Lost, Roster, pause
 from tests.clock import FakeClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-YOUNG = Batch(id="b", processing_status="in_progress", created_at=NOW)
+YOUNG = Batch(id="b", processing_status="in_progress", request_counts=RequestCounts(processing=4), created_at=NOW)
 NOT_FOUND = NotFoundError("there is no batch b", status=404)
 
 
@@ -59,7 +60,12 @@ def test_the_hint_of_the_server_is_honoured() -> None:
 
 def test_an_ended_batch_is_handed_on_once_and_not_watched_again() -> None:
     watched = roster(FakeClock(NOW))
-    ended = msgspec.structs.replace(YOUNG, processing_status="ended", results_url="https://example.com/r")
+    ended = msgspec.structs.replace(
+        YOUNG,
+        processing_status="ended",
+        request_counts=RequestCounts(succeeded=4),
+        results_url="https://example.com/r",
+    )
     assert watched.update(ended) == Ended(ended)
     assert "b" not in watched
     watched.add("b")
@@ -142,3 +148,45 @@ def test_a_clock_of_the_server_that_runs_ahead_of_ours_does_no_harm() -> None:
     watched = roster(FakeClock(NOW))
     watched.update(msgspec.structs.replace(YOUNG, created_at=NOW + timedelta(days=3)))
     assert 10 <= watched.wait() <= 12
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        None,
+        RequestCounts(),
+        RequestCounts(processing=4),
+        RequestCounts(processing=1, succeeded=3),
+        RequestCounts(succeeded=3),
+    ],
+)
+def test_counts_of_an_ended_batch_that_cannot_be_its_last_are_asked_for_again(late: RequestCounts | None) -> None:
+    clock = FakeClock(NOW)
+    watched = roster(clock)
+    watched.update(YOUNG)
+    ended = msgspec.structs.replace(YOUNG, processing_status="ended", request_counts=late, results_url="/r")
+    assert watched.update(ended) is None
+    assert 0 < watched.wait() <= 5
+    clock.advance(5)
+    right = msgspec.structs.replace(ended, request_counts=RequestCounts(succeeded=4))
+    assert watched.update(right) == Ended(right)
+
+
+def test_counts_that_stay_as_they_are_are_handed_on_after_a_while() -> None:
+    clock = FakeClock(NOW)
+    watched = roster(clock)
+    ended = msgspec.structs.replace(YOUNG, processing_status="ended", request_counts=None, results_url="/r")
+    for _ in range(6):
+        assert watched.update(ended) is None
+        clock.advance(5)
+    assert watched.update(ended) == Ended(ended)
+
+
+def test_a_batch_that_was_asked_for_and_not_answered_about_is_not_due_at_once() -> None:
+    watched = roster(FakeClock(NOW))
+    watched.settle(watched.due())
+    assert watched.wait() >= 10
+
+
+def test_with_nothing_to_watch_there_is_nothing_to_wait_for() -> None:
+    assert Roster(interval=10.0, clock=FakeClock(NOW), random=Random(1)).wait() == math.inf

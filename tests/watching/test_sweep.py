@@ -150,7 +150,7 @@ def test_every_due_batch_is_answered_for_in_every_round_whatever_others_do(
         workspace.ids[:0] = ids(f"n{n}-", rng.randrange(3) * changes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32), total=st.integers(1, 6000), watched=st.integers(1, 400), refused=st.floats(0, 0.2))
 def test_the_plan_is_that_of_the_plain_way(seed: int, total: int, watched: int, refused: float) -> None:
     rng = random.Random(seed)

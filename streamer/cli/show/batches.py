@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import asdict
+
 from streamer.api.masking import escaped
 from streamer.api.types import Batch
 from streamer.cli.show.formatting import by_type, moment, plural
@@ -38,12 +40,12 @@ def batch_table(batches: Sequence[Batch], width: int | None = None) -> list[str]
 
 
 def _row(batch: Batch) -> dict[str, str]:
-    counts = batch.request_counts
-    results = {name: getattr(counts, name) for name in counts.__struct_fields__ if name != "processing"}
+    results = _counts(batch)
+    results.pop("processing", None)
     return {
         "BATCH": escaped(batch.id),
         "STATUS": "archived" if batch.archived_at is not None else escaped(batch.processing_status),
-        "REQUESTS": f"{counts.total:,}",
+        "REQUESTS": "-" if batch.requests is None else f"{batch.requests:,}",
         "RESULTS": by_type(results) or "-",
         "CREATED (UTC)": moment(batch.created_at),
         "ENDED / EXPIRES": moment(batch.ended_at) if batch.ended else f"expires {moment(batch.expires_at)}",
@@ -74,8 +76,14 @@ def removal(batch: Batch) -> datetime:
 
 
 def _requests(batch: Batch) -> str:
-    counts = by_type({name: getattr(batch.request_counts, name) for name in batch.request_counts.__struct_fields__})
-    return f"{plural(batch.request_counts.total, 'request')}{f' ({counts})' if counts else ''}"
+    if batch.requests is None:
+        return "requests not counted by the server"
+    counts = by_type(_counts(batch))
+    return f"{plural(batch.requests, 'request')}{f' ({counts})' if counts else ''}"
+
+
+def _counts(batch: Batch) -> dict[str, int]:
+    return {} if batch.request_counts is None else asdict(batch.request_counts)
 
 
 def _results_until(batch: Batch) -> str:
