@@ -13,6 +13,7 @@ from streamer.errors import ApiError, TransportError
 
 FRUITLESS_DOWNLOADS = 8  # in a row that broke off without a new record, before the batch is given up
 CLEAN_DOWNLOADS = 3  # in a row that ended well and yet did not make the batch complete
+LEAST_PAUSE = 0.1  # seconds between two downloads of the same results, whatever they bring
 LONGEST_PAUSE = 60.0  # seconds between two downloads of the same results
 
 
@@ -38,7 +39,7 @@ class Redownloads:
         self._clean = 0 if progressed else self._clean + clean
         if self._fruitless >= FRUITLESS_DOWNLOADS or self._clean >= CLEAN_DOWNLOADS:
             return None
-        return self._random.uniform(0.0, min(LONGEST_PAUSE, 0.5 * 2.0**self._fruitless))
+        return max(LEAST_PAUSE, self._random.uniform(0.0, min(LONGEST_PAUSE, 0.5 * 2.0**self._fruitless)))
 
 
 def may_pass(error: TransportError | ApiError) -> bool:
