@@ -143,6 +143,7 @@ class _Watcher:
         self._cursor: str | None = None
         self._cursors: set[str | None] = set()  # all that this search has asked for
         self._first_search = True
+        self._thorough = True  # until it has come to its end, a search does not stop at what is known
 
     @property
     def unfinished(self) -> bool:
@@ -166,7 +167,7 @@ class _Watcher:
             [(_, page)] = await self._ask([Page(self._cursor)])
             if not isinstance(page, BatchPage):
                 if self._cursor is not None and _no_such_page(page):
-                    self._cursor = None  # its batch is gone
+                    self._cursor, self._thorough = None, True  # its batch is gone: all of it once more
                     self._cursors.clear()
                 elif isinstance(page, ApiError) and _final(page):
                     raise page
@@ -180,11 +181,11 @@ class _Watcher:
             self._cursors.add(self._cursor)
             self._cursor = page.last_id
             archived = any(batch.archived_at for batch in page.data)
-            behind = archived or (known and not self._first_search) or self._too_old(page)
+            behind = archived or (known and not self._thorough) or self._too_old(page)
             if behind or not page.has_more or self._cursor in self._cursors:
                 self._cursor = None
                 self._cursors.clear()
-                self._first_search = False
+                self._first_search = self._thorough = False
                 self._search_at = self._clock.monotonic() + self._interval if self._follow else None
 
     def _take_in(self, page: BatchPage) -> bool:

@@ -90,9 +90,12 @@ class AsyncObserver(Observer):
         """Never awaited."""
 
 
-def lines() -> Iterator[Any]:
-    yield "msgbatch_1"
-    yield 7
+class Lines:
+    """Lines of a file, that can be read more than once."""
+
+    def __iter__(self) -> Iterator[Any]:
+        yield "msgbatch_1"
+        yield 7
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def lines() -> Iterator[Any]:
         ({"batch_ids": [{"id": "msgbatch_1"}]}, r"batch_ids holds a dict, which is no id .*; write batch\['id'\]"),
         ({"batch_ids": [["msgbatch_1"]]}, "batch_ids holds a list"),
         ({"batch_ids": [Batch]}, "batch_ids holds the class Batch"),
-        ({"batch_ids": lines()}, "batch_ids holds the int 7"),
+        ({"batch_ids": Lines()}, "batch_ids holds the int 7"),
         ({"sinks": []}, "sinks is empty, so the records would go nowhere"),
         ({"sinks": None}, "sinks has None, which is no sink"),
         ({"sinks": FileSink}, "sinks has the class FileSink, which is no sink; make one of it"),

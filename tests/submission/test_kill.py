@@ -30,7 +30,7 @@ POINTS = [
     f"before {LEDGER}.plan 1",
     f"after {LEDGER}.plan 1",
     f"after {LEDGER}.intend 5",  # nothing was sent of it
-    "after streamer.submission.spoolbody:SpoolBody._open 4",  # it is being sent
+    "before streamer.submission.spoolbody.stream_file 4",  # it is being sent
     f"before {LEDGER}.created 7",  # the API has it, and nobody else knows
 ]
 

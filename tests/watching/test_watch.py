@@ -350,3 +350,40 @@ async def test_counts_that_come_late_are_handed_on_when_they_are_right() -> None
     assert isinstance(ended, Ended)
     assert ended.batch.requests == 4
     assert clock.monotonic() < 15
+
+
+async def test_a_search_whose_place_in_the_list_is_gone_begins_anew_and_passes_over_nothing() -> None:
+    clock = FakeClock()
+    counts = {"succeeded": 1}
+    workspace = [
+        batch(f"msgbatch_{n}", processing_status="ended", results_url="/r", request_counts=counts) for n in "ab"
+    ]
+
+    def route(seen: Seen) -> bytes:
+        after = seen.target.partition("after_id=")[2]
+        ids = [one["id"] for one in workspace]
+        if after == "msgbatch_new2" and after in ids:
+            workspace.pop(ids.index(after))  # deleted by somebody just before we ask for what follows it
+            return refusal(404)
+        begin = ids.index(after) + 1 if after else 0
+        data = workspace[begin : begin + 1]
+        more = begin + 1 < len(workspace)
+        return reply(200, {"data": data, "has_more": more, "last_id": data[-1]["id"]})
+
+    async with (
+        asyncio.timeout(30),
+        Routes(route) as server,
+        Client(api_key="test-key", base_url=server.url, clock=clock) as client,
+    ):
+        following = watch(client, clock=clock, options=WatchOptions(everything=True, follow=True))
+        found = [await anext(following) for _ in workspace]
+        news = [
+            batch(f"msgbatch_new{n}", processing_status="ended", results_url="/r", request_counts=counts) for n in "321"
+        ]
+        workspace[:0] = news
+        found += [await anext(following) for _ in news]
+        await following.aclose()
+    assert {o.batch.id for o in found if isinstance(o, Ended)} == {
+        *("msgbatch_a", "msgbatch_b"),
+        *(f"msgbatch_new{n}" for n in range(1, 4)),
+    }
