@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
 from streamer.disk.directories import make_directories
-from streamer.errors import StreamerError
+from streamer.disk.directory import Directory, part_of
+from streamer.disk.growingfile import GrowingFile, open_alone
+from streamer.errors import InUseError, StreamerError
 
 
 class SqliteFile(ABC):
     """The file behind a journal or a ledger, opened when it is first used and locked until it is closed.
 
     Each call may come from another thread; they go one after the other.
+
+    When a change returns, all of it is in the one file: what SQLite keeps beside it (`NAME-wal`) may be lost, in a copy
+    for one. The lock is a file of its own, `NAME.lock`, there while this is open: SQLite's own locks are let go of as
+    soon as anything else in this process closes the file, even if it only read it
+    (https://www.sqlite.org/howtocorrupt.html, section 2.2).
 
     Args:
         path: the file; made when it is not there.
@@ -31,6 +37,8 @@ class SqliteFile(ABC):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._connection: sqlite3.Connection | None = None
+        self._directory: Directory | None = None
+        self._lock: GrowingFile | None = None
         self._turn = Lock()
 
     def __repr__(self) -> str:
@@ -39,9 +47,7 @@ class SqliteFile(ABC):
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         with self._turn:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._let_go()
 
     @abstractmethod
     def _in_use(self) -> StreamerError:
@@ -64,9 +70,11 @@ class SqliteFile(ABC):
                     self._connection = self._open()
                 yield self._connection
             except sqlite3.OperationalError as error:
-                raise (self._in_use() if "locked" in str(error) else self._unusable(error)) from error
+                raise self._refused(error) from error
             except sqlite3.DatabaseError as error:
                 raise self._damaged(str(error)) from error
+            except UnicodeDecodeError as error:  # of what SQLite says of a file that is damaged
+                raise self._damaged(f"it holds what is no UTF-8 ({error.reason})") from error
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
@@ -80,22 +88,76 @@ class SqliteFile(ABC):
                     connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+            # It is durable from here on, and in the file itself.
+            [(busy, written, moved)] = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            if busy or written != moved:
+                raise self._in_use()
+
+    def _refused(self, error: sqlite3.OperationalError) -> StreamerError:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # text that is no UTF-8 has none
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return self._in_use()
+        # Our statements are right, so what they do not find is not in the file as it should be.
+        return self._damaged(str(error)) if code == sqlite3.SQLITE_ERROR else self._unusable(error)
 
     def _open(self) -> sqlite3.Connection:
         try:
             make_directories(self.path.parent)
-            if not self.path.exists():
-                self._make()
-            size = self.path.stat().st_size
+            self._directory = Directory(self.path.parent)
+            self._lock = self._locked(self._directory)
+            self._sweep()
+            if self._directory.stat(self.path.name) is None:
+                self._make(self._directory)
+            return self._connect(self.path)
         except OSError as error:
+            self._let_go()
             raise self._unusable(error) from error
-        if size == 0:
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _locked(self, directory: Directory) -> GrowingFile:
+        """Be the only process that uses the file."""
+        file = None
+        while file is None:  # another one let go of the lock just now, and removed its file
+            try:
+                file = open_alone(directory, self.path.name + ".lock")
+            except InUseError as error:
+                raise self._in_use() from error
+        return file
+
+    def _sweep(self) -> None:
+        """Remove what a process that was killed while it made a file has left."""
+        part = part_of(self.path)
+        for suffix in ("", "-journal", "-wal"):
+            part.with_name(part.name + suffix).unlink(missing_ok=True)
+
+    def _let_go(self, *, discard: bool = False) -> None:
+        """Close what is open; when told so, remove the file first."""
+        connection, self._connection = self._connection, None
+        lock, self._lock = self._lock, None
+        directory, self._directory = self._directory, None
+        try:
+            if connection is not None:
+                connection.close()
+            if discard:
+                self.path.unlink()
+        finally:
+            if lock is not None and directory is not None:
+                directory.remove(self.path.name + ".lock", lock.fileno())
+                lock.close()
+            if directory is not None:
+                directory.close()
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        """Open a file that is there, and see that it is what it should be."""
+        if path.stat().st_size == 0:
             raise self._damaged("it is empty")
-        # mode=rw: were it removed just now by another process, SQLite would make an empty one.
-        uri = f"{self.path.absolute().as_uri()}?mode=rw"
+        # mode=rw: were it removed just now, SQLite would make an empty one.
+        uri = f"{path.absolute().as_uri()}?mode=rw"
         connection = sqlite3.connect(uri, uri=True, timeout=0.0, isolation_level=None, check_same_thread=False)
         try:
-            # The lock is taken with the first transaction and kept until the file is closed.
+            # SQLite's own lock keeps out others who know nothing of ours; it is taken with the first transaction.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("BEGIN EXCLUSIVE")
             connection.execute("COMMIT")
@@ -108,7 +170,10 @@ class SqliteFile(ABC):
             found = connection.execute("PRAGMA quick_check(1)").fetchall()
             if found != [("ok",)]:
                 raise self._damaged(" ".join(str(found[0][0]).split()))
-            connection.execute("PRAGMA synchronous = FULL")  # what is written survives a power cut
+            # A change is made durable by the checkpoint that follows it, and not by its commit as well.
+            if connection.execute("PRAGMA journal_mode = WAL").fetchall() != [("wal",)]:
+                raise self._unusable(sqlite3.OperationalError("it cannot keep a write-ahead log there"))
+            connection.execute("PRAGMA synchronous = NORMAL")
         except BaseException:
             connection.close()
             raise
@@ -118,21 +183,23 @@ class SqliteFile(ABC):
         """Bring a file of another version to this one, all at once; here there is no way to."""
         raise self._damaged(f"it is of version {version}, and this streamer writes version {self.version}")
 
-    def _make(self) -> None:
+    def _make(self, directory: Directory) -> None:
         """Make a new file under another name first: the name itself is never an unfinished file."""
-        # A name of our own: two processes that start at once would unlink and write each other's.
-        descriptor, new = tempfile.mkstemp(prefix=self.path.name + ".new-", dir=self.path.parent)  # it makes it 0600
-        os.close(descriptor)
+        part = part_of(self.path)
+        file = open_alone(directory, part.name)
+        if file is None:
+            raise self._in_use()
         try:
-            connection = sqlite3.connect(new)
+            connection = sqlite3.connect(part, isolation_level=None)
             try:
                 connection.executescript(
-                    f"PRAGMA application_id = {self.application}; PRAGMA user_version = {self.version};"
-                    f"PRAGMA journal_mode = WAL; {self.schema}"
+                    f"BEGIN; PRAGMA application_id = {self.application}; PRAGMA user_version = {self.version};"
+                    f"{self.schema} COMMIT;"
                 )
             finally:
                 connection.close()
-            with suppress(FileExistsError):  # another process was faster, and a link, unlike a rename, leaves its file
-                os.link(new, self.path)
+            self._connect(part).close()
+            directory.make_final(file.fileno(), self.path, replace=False)
         finally:
-            Path(new).unlink()
+            file.close()
+            self._sweep()

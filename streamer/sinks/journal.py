@@ -77,7 +77,10 @@ class Journal(SqliteFile):
     def _unusable(self, error: OSError | sqlite3.Error) -> StorageError:
         if isinstance(error, OSError):
             return cannot_use(self.path, error)
-        return StorageError(f"the checkpoint {self.path} cannot be used: {error}")
+        return StorageError(
+            f"the checkpoint {self.path} cannot be used: {error}; put that right and run the same again, or name "
+            "another file, into which nothing was acknowledged yet"
+        )
 
     def _damaged(self, what: str) -> StorageError:
         return StorageError(

@@ -149,11 +149,7 @@ class Ledger(SqliteFile):
         with self._turn, suppress(OSError, sqlite3.Error):
             if self._connection is None or self._connection.execute("SELECT count(*) FROM spool").fetchone() != (0,):
                 return
-            # Without a WAL, closing touches no other file by its name: that may be another process's from here on.
-            self._connection.execute("PRAGMA journal_mode = DELETE")
-            self.path.unlink()
-            self._connection.close()
-            self._connection = None
+            self._let_go(discard=True)
             self.directory.rmdir()
 
     def spools(self) -> list[Spooled]:
