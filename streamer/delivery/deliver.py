@@ -33,7 +33,8 @@ from streamer.results.accounting import NAMED, Tally, Verdict, verify
 from streamer.sinks.base import Sink, Writer
 from streamer.sinks.guard import close_guarded, guarded, open_guarded
 from streamer.sinks.rejects import RejectFile
-from streamer.sources.download import Position, download
+from streamer.sources.budget import BUDGET, ByteBudget
+from streamer.sources.download import COPIES, Position, download
 from streamer.tasks import end_if_asked
 
 log = logging.getLogger("streamer.delivery")
@@ -73,6 +74,7 @@ class Deliverer:
         self._observer = observer
         self._clock = clock
         self._random = random
+        self._budget = ByteBudget(BUDGET, COPIES * options.max_record_bytes)
 
     async def deliver(self, batch: Batch) -> BatchReport:
         """Deliver the records of an ended batch to every sink, and report; only a refused key is raised."""
@@ -84,7 +86,7 @@ class Deliverer:
                 delivery = _Delivery(batch, self._options, report, self._reconciliation, self._client, self._clock)
                 await delivery.open(self._sinks, stack)
                 if not await delivery.already_delivered():
-                    await delivery.fetch(self._random)
+                    await delivery.fetch(self._random, self._budget)
                     delivery.reconcile()
                     await delivery.commit()
         except AuthenticationError as error:
@@ -178,7 +180,7 @@ class _Delivery:
         self._report.outcome = Outcome.ALREADY_DELIVERED
         return True
 
-    async def fetch(self, random: Random) -> None:
+    async def fetch(self, random: Random, budget: ByteBudget) -> None:
         """Download until every writer has every record.
 
         Raises:
@@ -198,7 +200,7 @@ class _Delivery:
             fault: StreamerError | None = None
             self._report.downloads += 1
             try:
-                await self._download(intake)
+                await self._download(intake, budget)
             except (TransportError, ApiError) as error:
                 if not may_pass(error):
                     raise
@@ -260,7 +262,7 @@ class _Delivery:
         extra = {"action": "delivered", "batch_id": self._batch.id}
         log.info("%s is delivered, records: %s", self._batch.id, f"{len(self._tally):,}", extra=extra)
 
-    async def _download(self, intake: Intake) -> None:
+    async def _download(self, intake: Intake, budget: ByteBudget) -> None:
         """Ask for the results once and hand on what comes."""
         options = self._options
         pieces = download(
@@ -269,11 +271,13 @@ class _Delivery:
             self._position,
             max_record_bytes=options.max_record_bytes,
             usage=options.usage,
+            budget=budget,
         )
         try:
             async with aclosing(pieces):
                 async for piece in pieces:
                     await intake.take(piece)
+                    del piece  # it may be long, and the next one is waited for
                     end_if_asked()
         finally:
             await intake.end()

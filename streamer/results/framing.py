@@ -149,6 +149,11 @@ class Framer:
         self._length = 0  # of the record under way, whether held or passed on
         self._scanner: SeamScanner | None = None  # from the moment the line is long enough to be looked into
 
+    @property
+    def held(self) -> int:
+        """Bytes that are held of the record under way; of one that is passed on in parts none."""
+        return 0 if self._length > self._max else self._length
+
     def feed(self, data: bytes) -> list[Lines | Part]:
         """What `data`, the next bytes of the body, completes; every byte of it is looked at a fixed number of times."""
         if self._start is not None:

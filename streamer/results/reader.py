@@ -103,6 +103,11 @@ class RecordReader:
         self._long: LongRecordReader | None = None  # of the long record under way
         self._begin = self._length = 0  # of that
 
+    @property
+    def held(self) -> int:
+        """Bytes that are held of the record under way."""
+        return self._framer.held
+
     def feed(self, data: bytes) -> Iterator[Piece]:
         """What `data`, the next bytes, completes."""
         return self._read(self._framer.feed(data))  # not `data` itself: it is not held while a piece is waited for

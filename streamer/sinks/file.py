@@ -12,7 +12,7 @@ from streamer.results.block import Block
 from streamer.sinks.base import PartWriter, Sink
 from streamer.sinks.partfile import PartFile
 from streamer.sinks.template import PathTemplate
-from streamer.sinks.writeback import WriteBack
+from streamer.sinks.writeback import TOGETHER, WriteBack
 from streamer.threads import Threads
 
 KEPT = "what is already written is kept"
@@ -159,6 +159,8 @@ class FileWriter(PartWriter):
         if not self._intact:
             raise StorageError(f"{self.destination} takes nothing more: it is {self._state}")
         await self._write_back.add(self._part, data)
+        if len(data) >= TOGETHER:  # a long record: it is not to wait here beside the next one
+            await self._write_back.flush(self._part)
         self._tell_failure()
 
     def _tell_failure(self) -> None:

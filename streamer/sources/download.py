@@ -12,6 +12,7 @@ from streamer.api.retry import NOT_SATISFIABLE
 from streamer.errors import ApiError, GatewayError, ResultsError, TransportError
 from streamer.results.reader import Piece, RecordReader, rejected
 from streamer.sources import encoding
+from streamer.sources.budget import BUDGET, ByteBudget
 from streamer.sources.unpacking import unpacked
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from streamer.api.resultsbody import ResultsBody
     from streamer.api.types import Batch
 
+COPIES = 2  # of a record while its pieces become one
 MOST_BLANK = 64 * 1024 * 1024  # bytes of blank lines in a row: no results have them, and somebody might never end
 SHOWN = 80  # characters of a header, in an error
 PARTIAL = 206
@@ -77,7 +79,13 @@ class Position:
 
 
 async def download(
-    client: Client, batch: Batch, position: Position, *, max_record_bytes: int, usage: bool = True
+    client: Client,
+    batch: Batch,
+    position: Position,
+    *,
+    max_record_bytes: int,
+    usage: bool = True,
+    budget: ByteBudget | None = None,
 ) -> AsyncGenerator[Begin | Piece, None]:
     """Ask for the results of an ended batch once, and yield them as they arrive, in the server's order.
 
@@ -87,6 +95,7 @@ async def download(
         position: how far an earlier download came; brought up to date as the pieces are taken.
         max_record_bytes: a record longer than this comes as `LongPart`s and is never held whole.
         usage: read the usage of each record too, and so all of it.
+        budget: what this and other downloads may hold of long records, together.
 
     Yields:
         First `Begin`, then what came.
@@ -103,8 +112,9 @@ async def download(
         yield Begin(start)
         decoder = encoding.decoder(body.headers.get("Content-Encoding"))
         reader = RecordReader(batch.id, max_record_bytes=max_record_bytes, usage=usage, start=start)
+        budget = budget or ByteBudget(BUDGET, COPIES * max_record_bytes)
         blank = 0  # bytes since the last record
-        async with unpacked(body, decoder) as decoded:
+        async with unpacked(body, decoder) as decoded, _releasing(budget, reader):
             async for data in decoded:
                 blank += len(data)
                 if blank > max_record_bytes + MOST_BLANK:
@@ -114,7 +124,9 @@ async def download(
                 for piece in pieces:
                     blank = 0
                     yield piece
+                    del piece  # it may be long, and the next one is waited for
                 position.offset = reader.taken
+                await budget.hold(reader, COPIES * reader.held)
         for piece in reader.close():
             reject = rejected(piece)
             if reject is not None and not reject.terminated:
@@ -122,6 +134,14 @@ async def download(
                 end = reject.offset + reject.size
                 raise TransportError(f"the results broke off in the middle of a record, after {end:,} bytes")
             yield piece
+
+
+@asynccontextmanager
+async def _releasing(budget: ByteBudget, holder: object) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        budget.release(holder)
 
 
 @asynccontextmanager

@@ -10,7 +10,15 @@ from pathlib import Path
 from random import Random
 
 from tests.peers.nginx import NGINX
-from tests.scale.scenarios import large_batch, long_record, many_batches, process_file, static_file
+from tests.scale.scenarios import (
+    copies_at_once,
+    large_batch,
+    long_record,
+    long_records_at_once,
+    many_batches,
+    process_file,
+    static_file,
+)
 
 
 def say(line: str) -> None:
@@ -28,6 +36,8 @@ def main() -> None:
     scenarios: list[Callable[[Path], str]] = [
         partial(many_batches, few=20, many=500, records=200, steps=25, seed=args.seed),
         partial(long_record, size=100_000_000, seed=args.seed),
+        partial(long_records_at_once, batches=8, size=int(31.9 * 2**20), seed=args.seed),
+        partial(copies_at_once, batches=1000, records=200, rate=200_000, seed=args.seed),
         partial(large_batch, records=100_000, record_bytes=20_000, seed=args.seed),
         partial(process_file, requests=250_000, request_bytes=300, batches=3, most=100_000, seed=args.seed),
         partial(process_file, requests=40_000, request_bytes=15_000, batches=3, most=100_000, seed=args.seed),

@@ -20,6 +20,7 @@ from tests.peers.nginx import Nginx
 from tests.scale.measured import Measured, measured
 
 LIMIT = 100_000_000  # bytes of memory that one download may take in all, the interpreter included
+BUDGET_LIMIT = 330_000_000  # bytes of memory that a run may take, however many downloads are under way
 PROCESS_LIMIT = 150_000_000  # bytes of memory that `streamer process` may take, whatever it is given
 FLAT = 1.2  # times the memory of a few batches that many may take
 POLL_INTERVAL = 0.2  # seconds
@@ -78,6 +79,29 @@ def long_record(folder: Path, *, size: int, seed: int) -> str:
     assert run.report["bytes"] > size
     assert run.peak < LIMIT
     return f"a record of {size / 1e6:,.0f} MB: {run}"
+
+
+def long_records_at_once(folder: Path, *, batches: int, size: int, seed: int) -> str:
+    """Long records of several batches at once, each of which may be held: all of them together may not."""
+    with running(fill_ended=batches, records=20, huge_bytes=size, seed=seed) as emulator:
+        run = measured("--all", "--concurrency", str(batches), cwd=folder, base_url=emulator.base_url)
+        _complete(run, batches * 20)
+        for batch_id in listed(emulator):
+            _same(emulator, batch_id, folder)
+    assert run.peak < BUDGET_LIMIT
+    return f"{batches} records of {size / 2**20:.1f} MiB at once: {run}"
+
+
+def copies_at_once(folder: Path, *, batches: int, records: int, rate: int, seed: int) -> str:
+    """So many downloads at once, each slow enough for all of them to be under way together."""
+    settings = {"fill_ended": batches, "records": records, "record_bytes": 10_000, "results_rate": rate, "seed": seed}
+    with running(**settings) as emulator:
+        run = measured("--all", "--concurrency", str(batches), cwd=folder, base_url=emulator.base_url)
+        _complete(run, batches * records)
+        most = emulator.stats()["most_downloads"]
+    shutil.rmtree(folder / "results")
+    assert run.peak < BUDGET_LIMIT
+    return f"{batches} copies, {most} at once: {run}"
 
 
 def large_batch(folder: Path, *, records: int, record_bytes: int, seed: int) -> str:
