@@ -16,6 +16,7 @@ from streamer.sinks.writeback import TOGETHER, WriteBack
 from streamer.threads import Threads
 
 KEPT = "what is already written is kept"
+LONG = 4 * TOGETHER  # bytes of one record that are written before more is taken
 THREADS = 4  # that open files and make them durable, at once for all of a sink: more would not make a disk faster
 
 
@@ -159,7 +160,7 @@ class FileWriter(PartWriter):
         if not self._intact:
             raise StorageError(f"{self.destination} takes nothing more: it is {self._state}")
         await self._write_back.add(self._part, data)
-        if len(data) >= TOGETHER:  # a long record: it is not to wait here beside the next one
+        if len(data) >= LONG:  # it is not to wait here beside the next one
             await self._write_back.flush(self._part)
         self._tell_failure()
 
