@@ -38,11 +38,13 @@ def end_if_asked() -> None:
         raise asyncio.CancelledError
 
 
-async def wait_out(pending: Callable[[], Collection[asyncio.Future[Any]]]) -> None:
+async def wait_out(pending: Callable[[], Collection[asyncio.Future[Any]]], *, cancel: bool = False) -> None:
     """Wait until nothing is pending any more, however often the waiting is cancelled, and let that through then.
 
     Args:
         pending: what there is to wait for now; it is asked again whenever that is done, and may begin more.
+        cancel: cancel what is pending each time that the waiting is cancelled: its end may be somebody's code that
+            hangs, and whoever cancels again means it.
 
     Raises:
         asyncio.CancelledError: the waiting was cancelled; it has come to its end all the same.
@@ -58,6 +60,8 @@ async def wait_out(pending: Callable[[], Collection[asyncio.Future[Any]]]) -> No
             await asyncio.wait(futures)
         except asyncio.CancelledError as error:
             cancelled = error
+            for future in futures if cancel else ():
+                future.cancel()
     if cancelled is not None:
         raise cancelled
 
@@ -93,7 +97,7 @@ async def together(name: str, work: Iterable[Coroutine[Any, Any, T]]) -> list[T]
     for task in tasks:
         task.cancel()
     try:
-        await wait_out(lambda: [task for task in tasks if not task.done()])
+        await wait_out(lambda: [task for task in tasks if not task.done()], cancel=True)
     except asyncio.CancelledError as error:
         cancelled = error
     ended = [task for task in tasks if not task.cancelled()]

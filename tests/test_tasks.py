@@ -82,13 +82,28 @@ async def test_a_cancellation_ends_all_and_what_fails_then_is_logged(caplog: pyt
     async with nothing_left():
         task = asyncio.create_task(together("t", [for_ever(), fails_at_its_end()]))
         await asyncio.sleep(0.01)
-        for _ in range(3):
-            task.cancel()
-            await asyncio.sleep(0)
+        task.cancel()
         with caplog.at_level(logging.WARNING, "streamer.tasks"):
             await asyncio.wait([task])
         assert task.cancelled()
     assert "KeyError('late')" in caplog.text
+
+
+async def test_a_second_cancellation_reaches_an_end_that_hangs() -> None:
+    async def hangs_at_its_end() -> int:
+        try:
+            return await for_ever()
+        finally:
+            await for_ever()
+
+    async with nothing_left():
+        task = asyncio.create_task(together("t", [together("u", [hangs_at_its_end()])]))
+        for _ in range(2):
+            await asyncio.sleep(0.01)
+            assert not task.done()
+            task.cancel()
+        await asyncio.wait([task], timeout=5)
+        assert task.cancelled()
 
 
 async def test_a_wait_that_is_cancelled_comes_to_its_end_and_then_lets_it_through() -> None:

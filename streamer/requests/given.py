@@ -103,7 +103,7 @@ async def reading(files: Sequence[RequestFile | GivenRequests]) -> AsyncIterator
     finally:
         for pump in pumps:
             pump.cancel()
-        await wait_out(lambda: [pump for pump in pumps if not pump.done()])
+        await wait_out(lambda: [pump for pump in pumps if not pump.done()], cancel=True)
 
 
 def _is_file(item: object) -> TypeGuard[RequestFile]:

@@ -109,7 +109,7 @@ class Records:
         if self._task is not None:
             task = self._task
             task.cancel()
-            await wait_out(lambda: [] if task.done() else [task])
+            await wait_out(lambda: [] if task.done() else [task], cancel=True)
             if not (task.cancelled() or self._told) and kind is None:
                 task.result()
 

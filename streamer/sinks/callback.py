@@ -17,7 +17,7 @@ from streamer.results.block import Block
 from streamer.results.record import Record
 from streamer.sinks.base import Sink, Writer
 from streamer.sinks.per import Per, check_per, units
-from streamer.tasks import asked_to_end, together
+from streamer.tasks import asked_to_end, end_if_asked, together
 from streamer.threads import Threads
 
 YIELD_EVERY = 64  # records: an async function that never waits must not hold up the loop for a whole block
@@ -106,6 +106,7 @@ class CallbackSink(Sink):
                     raise self._failed(unit, error) from error
                 except (Exception, SystemExit) as error:
                     raise self._failed(unit, error) from error
+            end_if_asked()  # the function may have kept it to itself
 
     async def _call_in_thread(self, share: list[Any], stopped: threading.Event) -> None:
         await self._threads.run(partial(self._call_each, share, stopped), stop=stopped.set)

@@ -11,6 +11,7 @@ from streamer.results.accounting import Tally
 from streamer.results.block import Block
 from streamer.sinks.base import Sink, Writer
 from streamer.sinks.per import Per, check_per, units
+from streamer.tasks import end_if_asked
 
 
 class QueueSink(Sink):
@@ -75,6 +76,7 @@ class QueueWriter(Writer):
         """Put the records of `block`; returns when there was room for all of them, or when all are done with."""
         for unit in units(block, self._per):
             await self._queue.put(unit)
+            end_if_asked()  # a queue of somebody's own may have kept it to itself
         if self._join:
             await self._queue.join()
 

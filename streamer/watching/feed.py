@@ -87,4 +87,4 @@ async def feeding(ids: Iterable[str] | AsyncIterable[str], add: Callable[[str], 
         yield Feed(task, news)
     finally:
         task.cancel()
-        await wait_out(lambda: [] if task.done() else [task])
+        await wait_out(lambda: [] if task.done() else [task], cancel=True)

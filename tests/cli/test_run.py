@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from streamer.emulator.running import RunningEmulator, running
-from tests.cli.command import KEY, Started, listed, raw_results, streamer
+from tests.cli.command import COMMAND, KEY, Started, environment, listed, raw_results, streamer
 
 BATCH_FIELDS = {
     "event", "complete", "batch_id", "outcome", "expected", "distinct", "records", "errors", "duplicates", "rejected",
@@ -136,3 +137,20 @@ def test_a_run_that_follows_reports_what_it_did_when_it_is_stopped(tmp_path: Pat
     assert new in {batch["batch_id"] for batch in batches}
     assert run["event"] == "run"
     assert {one["batch_id"] for one in json.loads((tmp_path / "report.json").read_text())["batches"]} >= {new}
+
+
+@pytest.mark.parametrize("define", ["def take(record): sys.exit(0)", "async def take(record): sys.exit(0)"])
+def test_a_callback_that_exits_in_peace_does_not_make_the_run_a_success(tmp_path: Path, define: str) -> None:
+    (tmp_path / "mine.py").write_text(f"import sys\n\n{define}\n")
+    with running(fill_ended=1, records=3) as emulator:
+        done = subprocess.run(
+            [*COMMAND, "run", "--all", "--to", "callback:mine:take"],
+            cwd=tmp_path,
+            env={**environment(emulator.base_url, KEY), "PYTHONPATH": "."},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "mine.take failed on record" in done.stderr
+    assert "SystemExit: 0" in done.stderr

@@ -252,9 +252,10 @@ class Round:
         await asyncio.wait([task], timeout=HANGS)
         for timer in timers:
             timer.cancel()
-        if not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=LONGEST)
+        begun = time.monotonic()
+        while not task.done() and time.monotonic() - begun < LONGEST:
+            task.cancel()  # again, if need be: what hangs may be somebody's own close
+            await asyncio.wait([task], timeout=1)
         if not task.done():
             self.fault("it hangs")
         elif task.cancelled():
