@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from streamer.project.options import ProcessOptions as ProcessOptions
     from streamer.project.options import SubmitOptions as SubmitOptions
     from streamer.project.process import process as process
+    from streamer.project.status import BatchStatus as BatchStatus
+    from streamer.project.status import ProjectStatus as ProjectStatus
+    from streamer.project.status import status as status
     from streamer.project.submit import submit as submit
     from streamer.report import BatchReport as BatchReport
     from streamer.report import Outcome as Outcome
@@ -139,6 +142,11 @@ _HOMES = {
     ),
     "streamer.project.process": ("process",),
     "streamer.project.submit": ("submit",),
+    "streamer.project.status": (
+        "BatchStatus",
+        "ProjectStatus",
+        "status",
+    ),
     "streamer.report": (
         "BatchReport",
         "Outcome",

@@ -44,6 +44,9 @@ class _Found:
     problem: str = ""
 
 
+WORKSPACE = "anthropic-workspace-id"  # the header that chooses one, for keys that are good for several
+
+
 class Credentials:
     """One key, how it is sent, and what else goes to the API alone.
 
@@ -139,8 +142,11 @@ class Credentials:
         return {**self._extra, API_KEY: secret.header()}
 
     def mark(self) -> str:
-        """What tells this key from others without saying anything about it; empty when none lasts."""
-        return "" if self._secret is None else self._secret.mark()
+        """What tells this key, and the workspace named beside it, from others without saying anything about them.
+
+        Empty when no key lasts.
+        """
+        return "" if self._secret is None else self._secret.mark(self._extra.get(WORKSPACE, ""))
 
     async def _provided(self, provider: KeyProvider, within: float) -> Secret | NoKey:
         """The key that is good now."""

@@ -67,9 +67,13 @@ class Secret:
         """`text` with every piece of the secret masked: a server may echo what it was sent."""
         return masked(text, [self._text])
 
-    def mark(self) -> str:
-        """64 bits of a hash of the text: it tells keys apart and nothing about them, as a key is long and random."""
-        return hashlib.sha256(b"streamer key mark " + self._text.encode()).hexdigest()[:16]
+    def mark(self, beside: str = "") -> str:
+        """64 bits of a hash of the text: it tells keys apart and nothing about them, as a key is long and random.
+
+        Args:
+            beside: what else tells this use of the key from others.
+        """
+        return hashlib.sha256(f"streamer key mark {self._text} {beside}".encode()).hexdigest()[:16]
 
     def problem(self) -> str:
         """Why the text cannot be a key, without showing any of it; empty when it can."""

@@ -22,6 +22,7 @@ from streamer.cli.commands import (
     run,
     serve,
     show,
+    status,
     submit,
 )
 from streamer.cli.commands import list as list_
@@ -29,7 +30,7 @@ from streamer.cli.exits import Exit
 from streamer.cli.helptext import HelpFormatter
 from streamer.cli.stdio import say
 
-COMMANDS = (demo, process, run, submit, retry, join, list_, show, cancel, delete, cost, serve, completion, help)
+COMMANDS = (demo, process, run, submit, status, retry, join, list_, show, cancel, delete, cost, serve, completion, help)
 
 DESCRIPTION = "Watch many Anthropic Message Batches at once and stream every result, record by record, into files."
 

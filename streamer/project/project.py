@@ -97,6 +97,7 @@ class Project:
         directory: the project's; made when it is not there.
         options: how its requests become batches.
         clock: where time comes from.
+        ledger: a copy of its ledger, for somebody who only looks.
 
     Attributes:
         ledger: which batches were planned and created.
@@ -107,13 +108,20 @@ class Project:
         ConfigurationError: no directory can be called so.
     """
 
-    def __init__(self, directory: Path, options: SubmitOptions | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        options: SubmitOptions | None = None,
+        clock: Clock | None = None,
+        *,
+        ledger: Ledger | None = None,
+    ) -> None:
         check_name(directory / REQUESTS)
         self.directory = directory
         self._clock = clock or SystemClock()
         self._options = options or SubmitOptions()
-        self.ledger = Ledger(directory)
-        self.results = ResultFiles(self.ledger)
+        self.ledger = ledger or Ledger(directory)
+        self.results = ResultFiles(self.ledger, directory)
         self.changes: Changes | None = None
 
     def __repr__(self) -> str:

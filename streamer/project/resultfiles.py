@@ -41,12 +41,13 @@ class ResultFiles:
 
     Args:
         ledger: knows the batches, and what was delivered of them.
+        directory: the project's.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, directory: Path) -> None:
         self._ledger = ledger
-        self._directory = ledger.directory / RESULTS
-        self._spools = ledger.directory
+        self._directory = directory / RESULTS
+        self._spools = directory
 
     def final(self, batch_id: str) -> Path:
         """Where all results of a batch are, once they are."""

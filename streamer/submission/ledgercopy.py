@@ -43,6 +43,22 @@ def copied_ledger(directory: Path) -> Iterator[Ledger]:
             ledger.close()
 
 
+def in_use(directory: Path) -> bool:
+    """Whether another process works in a project; looked up where the system lists locks, for none is to be taken.
+
+    Where it lists none, a lock's file that is there counts: a process that was killed may have left it.
+    """
+    try:
+        inode = (directory / f"{NAME}.lock").stat().st_ino
+    except OSError:
+        return False
+    try:
+        locks = Path("/proc/locks").read_text()
+    except OSError:
+        return True
+    return any(f":{inode} " in line for line in locks.splitlines() if "FLOCK" in line)
+
+
 def _copy(directory: Path, folder: Path) -> None:
     """Copy the ledger's files while nobody writes to them."""
     for _ in range(TRIES):

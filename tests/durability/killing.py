@@ -13,10 +13,12 @@ LONGEST = 120.0  # seconds that one run may take
 GLANCE = 0.003  # seconds between two looks at whether it is time
 
 
-def started(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def started(
+    words: Sequence[str], folder: Path, environment: Mapping[str, str], command: Sequence[str] = COMMAND
+) -> subprocess.Popen[bytes]:
     """Begin a run."""
     return subprocess.Popen(
-        [*COMMAND, *words],
+        [*command, *words],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,

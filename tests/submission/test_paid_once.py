@@ -79,6 +79,29 @@ async def test_a_create_that_was_accepted_behind_a_gateways_error_is_found_howev
         assert count(emulator) == (3, 0)
 
 
+@pytest.mark.parametrize("status", [301, 303, 307, 308, 400, 403, 405, 408, 409, 413, 429, 451, 499, 501, 503, 529])
+async def test_whatever_something_in_between_answers_is_no_refusal_of_the_api(tmp_path: Path, status: int) -> None:
+    async with behind(Between(creates=[(status, True)])) as (emulator, client, clock):
+        made = await created(client, project(tmp_path, clock), clock)
+        assert count(emulator) == (3, 0)
+        assert len({one.batch_id for one in made}) == 3
+
+
+async def test_a_ledger_copied_alone_after_a_kill_knows_every_create(tmp_path: Path) -> None:
+    async with local(duration=3600) as (emulator, client, clock):
+        directory = project(tmp_path / "project", clock)
+        ledger = Ledger(directory)
+        made = [one async for one in create_batches(client, ledger, clock=clock)]
+        copied = tmp_path / "copy"  # while it is open, as it stands when its process is killed
+        copied.mkdir()
+        for name in ("ledger.sqlite", "requests.jsonl"):
+            shutil.copy(directory / name, copied / name)
+        ledger.close()
+        again = await created(client, copied, clock)
+        assert [one.batch_id for one in again] == [one.batch_id for one in made]
+        assert count(emulator) == (3, 0)
+
+
 async def test_what_the_first_create_made_is_no_other_batch_for_the_second(tmp_path: Path) -> None:
     """The first create is accepted and listed long after it was given up; the second never arrives."""
     gone = [(504, True), (504, False), (504, False)]
