@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import AsyncGeneratorType
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -25,6 +26,7 @@ from streamer.api.origin import Origin
 from streamer.api.proxy import Proxies
 from streamer.api.response import WholeResponse
 from streamer.errors import ConfigurationError
+from streamer.tasks import wait_out
 
 READ_BUFFER_BYTES = 1 << 16  # per connection; larger ones gain no speed and cost memory with hundreds of them
 CONNECTIONS_FOR_CONTROL = 100
@@ -72,13 +74,20 @@ class Response:
     """An answer whose headers are here and whose body is still on the wire."""
 
     def __init__(
-        self, response: aiohttp.ClientResponse, timeouts: Timeouts, *, decoded: bool, sent: bool, shown: Printable
+        self,
+        response: aiohttp.ClientResponse,
+        timeouts: Timeouts,
+        upload: Upload | None,
+        *,
+        decoded: bool,
+        shown: Printable,
     ) -> None:
         self._response = response
+        self._upload = upload
         self.timeouts = timeouts
         self.shown = shown
         coding = response.headers.get("content-encoding", "identity").strip().lower()
-        self._sent = sent  # the whole request had left when it came
+        self._sent = upload is None or upload.complete  # the whole request had left when it came
         self._coding = "" if decoded or coding == "identity" else coding
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
@@ -111,6 +120,8 @@ class Response:
             lost = f"no whole answer within {self.timeouts.answer:g} s"
         finally:
             self.close()
+            if self._upload is not None:
+                await self._upload.close()
         return WholeResponse(
             self.status, self.headers, bytes(body[:cap]), self._coding, len(body) > cap, lost, self._sent
         )
@@ -189,6 +200,8 @@ class Transport:
                     ),
                 )
         except NETWORK_ERRORS as error:
+            if upload is not None:
+                await upload.close()
             sent = upload.complete if upload is not None else _maybe_sent(error)
             reason = _reason(error, self.timeouts, within, self._shown)
             if proxy is not None and not _maybe_sent(error):
@@ -196,8 +209,11 @@ class Transport:
             if hint := self._hint(error, url):
                 reason += f"; {hint}"
             return NoAnswer(reason, sent=sent, lasting=_lasting(error))
-        sent = upload is None or upload.complete
-        return Response(response, self.timeouts, decoded=decode, sent=sent, shown=self._shown)
+        except BaseException:
+            if upload is not None:
+                await upload.close()
+            raise
+        return Response(response, self.timeouts, upload, decoded=decode, shown=self._shown)
 
     def carries_credentials(self) -> bool:
         """Whether the caller's session adds a key of its own to every request, wherever it goes."""
@@ -253,15 +269,40 @@ class Upload:
 
     def __init__(self, body: RequestBody) -> None:
         self._body = body
+        self._reading: AsyncGenerator[bytes, None] | None = None
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.complete = False
 
-    async def parts(self) -> AsyncIterator[bytes]:
+    def parts(self) -> AsyncGenerator[bytes, None]:
         """The body's parts; `complete` turns true just before the one that completes it leaves."""
+        self._reading = self._parts()
+        return self._reading
+
+    async def close(self) -> None:
+        """Let go of what the body reads from: aiohttp forgets a body that it gives up in the middle.
+
+        Its task may be reading at this moment, and has been cancelled then: so that is waited for.
+        """
+        if self._reading is None:
+            return
+        if isinstance(self._reading, AsyncGeneratorType) and self._reading.ag_running:
+            await wait_out(lambda: [] if self._ended.done() else [self._ended])
+        await self._reading.aclose()
+
+    async def _parts(self) -> AsyncGenerator[bytes, None]:
         left = self._body.size
-        async for part in self._body.parts():
-            left -= len(part)
-            self.complete = left <= 0
-            yield part
+        parts = self._body.parts()
+        try:
+            async for part in parts:
+                left -= len(part)
+                self.complete = left <= 0
+                yield part
+        finally:
+            try:
+                if isinstance(parts, AsyncGenerator):
+                    await parts.aclose()
+            finally:
+                self._ended.set_result(None)
 
 
 async def _close(sessions: dict[Connections, aiohttp.ClientSession]) -> None:

@@ -191,8 +191,8 @@ def _next_run(found: ProjectStatus) -> list[str]:
         again = _number(found.retryable, "request", "requests")
         steps.append(f"send {again} again that failed, with --retry {found.attempts} or more")
     if not steps and found.missing:
-        steps.append(f"nothing: the answers of {_number(found.missing, 'request', 'requests')} are lost")
-    return steps or ["nothing but to write the answers: every request has one"]
+        steps.append(f"send nothing: the answers of {_number(found.missing, 'request', 'requests')} are lost")
+    return steps or ["write the answers and send nothing: every request has one"]
 
 
 def _number(n: int, one: str, more: str) -> str:

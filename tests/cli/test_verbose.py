@@ -19,7 +19,9 @@ def test_verbose_tells_the_life_of_a_batch(tmp_path: Path) -> None:
     words = ("process", "requests.jsonl", "--to", "answers.jsonl", "--poll-interval", "0.1")
     with running(duration=0.01, retry_after=0) as emulator:
         done = streamer(*words, "-v", cwd=tmp_path, base_url=emulator.base_url)
-        silent = streamer(*words, "--project", "another", cwd=tmp_path, base_url=emulator.base_url)
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "requests.jsonl").write_text(json.dumps(REQUEST | {"custom_id": "b"}))
+        silent = streamer(*words, cwd=tmp_path / "other", base_url=emulator.base_url)
     told = [line.split(maxsplit=2) for line in done.stderr.splitlines()]
     *told, summary = told
     assert [line[2] for line in told] == ["is created, batch 1 of 1", "has ended", "is delivered, records: 1"]

@@ -57,7 +57,7 @@ async def test_a_done_project_needs_nothing_and_says_what_it_cost(tmp_path: Path
         found = await status(project)
         assert (found.answers, found.usage) == ({"succeeded": 20}, report.usage)
         assert all(one.delivered for one in found.batches)
-        assert found.next == ["nothing but to write the answers: every request has one"]
+        assert found.next == ["write the answers and send nothing: every request has one"]
         path = next((project / "results").glob("*.jsonl"))
         path.write_bytes(path.read_bytes().split(b"\n", 1)[1])
         found = await status(project)

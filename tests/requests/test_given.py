@@ -163,7 +163,7 @@ async def test_other_requests_are_no_continuation(tmp_path: Path) -> None:
     options = SubmitOptions(project=tmp_path / "project")
     async with emulated() as (emulator, client, clock):
         await submit(client, [request(0)], options, clock=clock)
-        with pytest.raises(StreamerError, match="the requests given does not hold the requests"):
+        with pytest.raises(StreamerError, match="none of the requests that were sent from"):
             await submit(client, [request(1)], options, clock=clock)
         assert emulator.stats()["batches_created"] == 1
 

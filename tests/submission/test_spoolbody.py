@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.api.body import PART_BYTES, RequestBody
+from streamer.api.client import Client
 from streamer.errors import SubmissionError
 from streamer.progress import Progress, Work
 from streamer.requests.slices import Slice, split
@@ -102,3 +103,30 @@ async def test_the_last_byte_is_not_sent_when_the_requests_are_not_those_planned
         async for data in body.parts():
             got += data
     assert len(got) < body.size
+
+
+async def test_an_upload_that_is_given_up_in_the_middle_lets_go_of_the_spool_at_once(tmp_path: Path) -> None:
+    """The server reads nothing, so that the body waits with a part in hand, and aiohttp forgets it there."""
+    line = b'{"a":"%s"}\n' % (b"x" * (64 << 20))
+    (tmp_path / "spool").write_bytes(line)
+    silent = asyncio.Event()
+
+    async def hear_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await silent.wait()
+        writer.transport.abort()
+
+    before = set(threading.enumerate())
+    server = await asyncio.start_server(hear_nothing, "127.0.0.1", 0, limit=1)
+    url = "http://{}:{}".format(*server.sockets[0].getsockname())
+    async with server, Client(api_key="test-key", base_url=url) as client:
+        progress = Progress(Work.SENDING)
+        body = SpoolBody(tmp_path / "spool", Slice(0, len(line), 1), progress)
+        create = asyncio.create_task(client.create(body))
+        while not progress.done:  # noqa: ASYNC110 - nothing tells of a part
+            await asyncio.sleep(0)
+        for _ in range(1000):  # until the buffers are full
+            await asyncio.sleep(0)
+        create.cancel()
+        await asyncio.wait([create])
+        assert not [thread for thread in set(threading.enumerate()) - before if "streamer-read" in thread.name]
+        silent.set()
