@@ -118,6 +118,8 @@ def test_the_one_liners(command: str, folder: Path, emulator: RunningEmulator) -
         assert shell("streamer process requests.jsonl --to x.jsonl", folder, emulator).returncode == 0
         (folder / "results").mkdir()
         shutil.copy(folder / "x.jsonl", folder / "results" / "msgbatch_1.jsonl")
+    elif kind == "status":
+        assert shell("streamer process requests.jsonl --to answers.jsonl", folder, emulator).returncode == 0
     elif kind == "retry":
         assert shell("streamer process requests.jsonl --to answers.jsonl", folder, emulator).returncode == 0
         (folder / "results").mkdir()
