@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -37,7 +37,6 @@ def join(
     *,
     fields: Fields | None = None,
     text: TextForm | None = None,
-    check: Callable[[], None] = lambda: None,
 ) -> Joined:
     """Write the answer to each request, in the order of the requests, and make the output final.
 
@@ -50,7 +49,6 @@ def join(
         output: where they go.
         fields: what to put beside each answer; None for nothing.
         text: write the text of each answer alone, in this form; one answer at a time is then held whole.
-        check: called from time to time; what it raises ends this.
 
     Raises:
         RecordError: with `text`, a result is not of the API's shape.
@@ -62,7 +60,6 @@ def join(
     missing_ids: list[str] = []
     with RecordFiles() as records:
         for asked in requests:
-            check()
             answer = index.get(asked.custom_id)
             if answer is None:
                 words[MISSING] += 1

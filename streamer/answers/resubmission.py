@@ -39,7 +39,6 @@ def write_retry(
     max_requests: int = MAX_REQUESTS,
     max_bytes: int = MAX_BYTES,
     leave: Callable[[str, Answer | None], None] = lambda custom_id, answer: None,
-    check: Callable[[], None] = lambda: None,
 ) -> Resubmission:
     """Write the requests that can be sent again into a spool, in their order, as they were sent before.
 
@@ -51,7 +50,6 @@ def write_retry(
         max_requests: how many requests a batch may have.
         max_bytes: how long the body of a batch may be.
         leave: is told of each request that did not succeed and is left, with its answer if it has one.
-        check: called from time to time; what it raises ends this.
 
     Raises:
         ConfigurationError, StorageError: the file cannot be written.
@@ -61,7 +59,6 @@ def write_retry(
 
         def lengths() -> Iterator[int]:
             for asked in requests:
-                check()
                 if sorting.again(asked.custom_id):
                     line = asked.line + b"\n"
                     spool.write(line)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from streamer.api.jsonencoding import Model, Request, encode
+from streamer.api.jsonencoding import Dumpable, Request, encode
 from streamer.errors import ConfigurationError
 
 PART_BYTES = 1 << 20  # large enough to cost nothing per part, small enough not to hold up the loop
@@ -48,7 +48,7 @@ def encode_params(params: Request) -> MemoryBody:
     Raises:
         ConfigurationError: they are none, or cannot be written as JSON.
     """
-    if not isinstance(params, Mapping | Model | bytes):
+    if not isinstance(params, Mapping | Dumpable | bytes):
         kind = type(params).__name__
         raise ConfigurationError(f"params is a {kind}; the params of a request are a mapping, or their JSON as bytes")
     return MemoryBody([encode(params, "the params")])
@@ -68,7 +68,7 @@ async def encode_requests(requests: Iterable[Request]) -> MemoryBody:
     for count, request in enumerate(requests, start=1):
         if count > 1:
             part += b","
-        if isinstance(request, bytes | Mapping | Model) and not isinstance(request, type):
+        if isinstance(request, bytes | Mapping | Dumpable) and not isinstance(request, type):
             part += encode(request, f"requests.{count - 1}")
         else:
             raise ConfigurationError(

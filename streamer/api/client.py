@@ -17,7 +17,7 @@ from streamer.api.certificates import Authorities
 from streamer.api.credentials import Credentials, KeyProvider
 from streamer.api.exchange import Call, Exchange, Polled
 from streamer.api.headers import beta_header
-from streamer.api.jsonencoding import Model, Request
+from streamer.api.jsonencoding import Dumpable, Request
 from streamer.api.limiter import RateLimiter
 from streamer.api.options import ClientOptions
 from streamer.api.origin import DEFAULT_BASE_URL, BaseUrl, checked_trusted_hosts, results_destination
@@ -175,7 +175,7 @@ class Client:
             OutcomeUnknownError: the request left and no clear answer came; there may be a batch now.
             ApiError: the API refused it; there is no batch.
         """
-        if isinstance(requests, Mapping | Model | bytes | str) or not isinstance(requests, Iterable | RequestBody):
+        if isinstance(requests, Mapping | Dumpable | bytes | str) or not isinstance(requests, Iterable | RequestBody):
             kind = type(requests).__name__
             raise ConfigurationError(f"requests is an iterable of requests, not a {kind}; of one write [request]")
         body = requests if isinstance(requests, RequestBody) else await encode_requests(requests)

@@ -28,7 +28,7 @@ class NotDecodableError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[T]):
+class Expected(Generic[T]):
     """What an answer should be.
 
     Attributes:
@@ -54,7 +54,7 @@ class _Named(msgspec.Struct):
     id: str
 
 
-def batch(batch_id: str | None = None) -> Kind[Batch]:
+def batch(batch_id: str | None = None) -> Expected[Batch]:
     """A batch, the one of this id where it is known: an answer about another one answers nothing.
 
     >>> batch("msgbatch_1").decode(b'{"id": "msgbatch_1", "processing_status": "ended"}').ended
@@ -67,7 +67,7 @@ def batch(batch_id: str | None = None) -> Kind[Batch]:
             raise NotDecodableError(f"it is about {found.id}")
         return found
 
-    return Kind("Batch", decode)
+    return Expected("Batch", decode)
 
 
 def _batch(body: bytes | msgspec.Raw) -> Batch:
@@ -139,6 +139,6 @@ def _json(body: bytes | msgspec.Raw, kind: type[T]) -> T:
         raise NotDecodableError("it is nested too deeply") from None
 
 
-PAGE = Kind("BatchPage", _page)
-DELETED = Kind("DeletedBatch", lambda body: _json(body, DeletedBatch))
-MESSAGE = Kind("Message", lambda body: _json(body, Message))
+PAGE = Expected("BatchPage", _page)
+DELETED = Expected("DeletedBatch", lambda body: _json(body, DeletedBatch))
+MESSAGE = Expected("Message", lambda body: _json(body, Message))

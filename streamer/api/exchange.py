@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from streamer.api.body import RequestBody
 from streamer.api.credentials import Credentials, NoKey
-from streamer.api.decoding import Kind, NotDecodableError
+from streamer.api.decoding import Expected, NotDecodableError
 from streamer.api.limiter import RateLimiter
 from streamer.api.origin import BaseUrl, Destination, destination
 from streamer.api.response import SHOWN_CHARACTERS, WholeResponse, body_shown, error_of, failure_of
@@ -103,7 +103,7 @@ class Exchange:
     reached: bool = False
     heard: bool = False
 
-    async def ask(self, call: Call, kind: Kind[T]) -> Polled[T]:
+    async def ask(self, call: Call, kind: Expected[T]) -> Polled[T]:
         """The answer's JSON as a `kind`.
 
         Raises:

@@ -11,7 +11,7 @@ from streamer.errors import ConfigurationError
 
 
 @runtime_checkable
-class Model(Protocol):
+class Dumpable(Protocol):
     """A pydantic model, e.g. a content block of the official client."""
 
     def model_dump(self, **options: Any) -> Any:
@@ -19,7 +19,7 @@ class Model(Protocol):
         ...
 
 
-Request = Mapping[str, Any] | Model | bytes
+Request = Mapping[str, Any] | Dumpable | bytes
 """A request: a mapping (a TypedDict is one) or a model with `custom_id` and `params`, or its JSON."""
 
 
@@ -49,7 +49,7 @@ def encode(given: object, name: str) -> bytes:
 def _plain(given: Any) -> Any:
     if isinstance(given, type):
         raise TypeError(f"the class {given.__name__} is no data")
-    if isinstance(given, Model):
+    if isinstance(given, Dumpable):
         excluded = getattr(given, "__api_exclude__", None)  # what the official client keeps to itself
         return given.model_dump(mode="json", exclude_unset=True, by_alias=True, exclude=excluded)
     if isinstance(given, Mapping):

@@ -46,7 +46,7 @@ async def for_each(ids: Iterable[str], do: Callable[[str], Awaitable[None]]) -> 
 
 
 @dataclass(frozen=True)
-class Change:
+class BatchChange:
     """Something done to batches that cannot be undone.
 
     Attributes:
@@ -60,7 +60,7 @@ class Change:
     make: Callable[[Client, str], Awaitable[str]]
 
 
-async def change_each(args: argparse.Namespace, change: Change) -> int:
+async def change_each(args: argparse.Namespace, change: BatchChange) -> int:
     """Look each batch up, ask the person at the terminal unless --yes was said, then do it.
 
     Returns:

@@ -25,7 +25,7 @@ STATS_PATH = "/_faults/stats"
 _OBJECT_BYTES = 64 << 20
 
 
-class Proxy:
+class FaultProxy:
     """Answers the requests of all connections.
 
     Attributes:
@@ -145,7 +145,7 @@ async def serving(upstream_url: str, script: Script, *, host: str = "127.0.0.1",
 
     server = await asyncio.start_server(connected, host, port, limit=HEAD_BYTES)
     host, port = server.sockets[0].getsockname()[:2]
-    proxy = Proxy(upstream, script, f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+    proxy = FaultProxy(upstream, script, f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     try:
         yield proxy.base_url
     finally:

@@ -13,7 +13,7 @@ _RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Extract:
     """What of a body to send, and how to call it."""
 
     status: int
@@ -22,7 +22,7 @@ class Part:
     fields: Fields
 
 
-def part(fault: Fault, size: int, seed: str, asked: str | None, if_range: str | None) -> Part:
+def part(fault: Fault, size: int, seed: str, asked: str | None, if_range: str | None) -> Extract:
     """What a request with these Range and If-Range fields gets of a body of `size` bytes.
 
     Args:
@@ -34,7 +34,7 @@ def part(fault: Fault, size: int, seed: str, asked: str | None, if_range: str | 
     """
     tag = _etag(fault, seed)
     marks: Fields = (("etag", tag), ("accept-ranges", "bytes"))
-    everything = Part(200, 0, size, marks)
+    everything = Extract(200, 0, size, marks)
     found = _RANGE.fullmatch(asked) if asked is not None else None
     if found is None or fault.name == "ignore_range":
         return everything
@@ -42,24 +42,24 @@ def part(fault: Fault, size: int, seed: str, asked: str | None, if_range: str | 
     start = int(first) if suffix is None else max(0, size - int(suffix))
     stop = min(size, int(last) + 1) if last else size
     if fault.name == "range_416" or start >= size or start >= stop:
-        return Part(416, 0, 0, (*marks, ("content-range", f"bytes */{size}")))
+        return Extract(416, 0, 0, (*marks, ("content-range", f"bytes */{size}")))
     if fault.name == "wrong_range":
         return _wrong(str(fault.value), start, stop, size, marks)
     # A weak tag never matches here: RFC 9110, 13.1.5 asks for the strong comparison.
     if if_range is not None and (if_range != tag or tag.startswith("W/")):
         return everything
-    return Part(206, start, stop, (*marks, _content_range(start, stop, size)))
+    return Extract(206, start, stop, (*marks, _content_range(start, stop, size)))
 
 
-def _wrong(how: str, start: int, stop: int, size: int, marks: Fields) -> Part:
+def _wrong(how: str, start: int, stop: int, size: int, marks: Fields) -> Extract:
     match how:
         case "start":
             start = start + 1 if start + 1 < stop else max(0, start - 1)
-            return Part(206, start, stop, (*marks, _content_range(start, stop, size)))
+            return Extract(206, start, stop, (*marks, _content_range(start, stop, size)))
         case "total":
-            return Part(206, start, stop, (*marks, _content_range(start, stop, size + 1)))
+            return Extract(206, start, stop, (*marks, _content_range(start, stop, size + 1)))
         case _:
-            return Part(206, start, stop, marks)
+            return Extract(206, start, stop, marks)
 
 
 def _content_range(start: int, stop: int, size: int) -> tuple[str, str]:

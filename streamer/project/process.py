@@ -29,7 +29,7 @@ from streamer.errors import StorageError, SubmissionError
 from streamer.observer import Observer, ProcessObserver
 from streamer.progress import Progress, Work
 from streamer.project.options import ProcessOptions
-from streamer.project.project import Project, ending, project_of
+from streamer.project.project import Project, project_of, until
 from streamer.project.resultfiles import ReadBack
 from streamer.report import BatchReport, Outcome, ProcessReport, RunReport
 from streamer.requests.given import GivenFiles, GivenRequests, reading, request_files
@@ -303,9 +303,9 @@ class _Process:
         return bool(again.slices)
 
     def _join(self, index: Index, output: Output, fields: Fields | None, progress: Progress, stop: Event) -> Joined:
-        asked = progress.through(self._project.asked())
+        asked = progress.through(until(stop, self._project.asked()))
         text = TextForm.of(output.target) if self._options.text else None
-        return join(asked, index, output, fields=fields, text=text, check=ending(stop))
+        return join(asked, index, output, fields=fields, text=text)
 
     def _fill_report(self, joined: Joined, index: Index, removed: int) -> None:
         """Bring the report up to date."""

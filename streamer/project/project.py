@@ -11,10 +11,11 @@ Plain blocking calls, made in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 from threading import Event
+from typing import TypeVar
 
 from streamer.answers.asked import Asked, asked_in_spool
 from streamer.answers.index import Index
@@ -47,6 +48,9 @@ from streamer.submission.warming import first_alone
 REQUESTS = "requests.jsonl"
 RETRY = "retry-"
 OUTPUT = "output"  # what the ledger keeps: digests of the files of answers that were written
+
+
+T = TypeVar("T")
 
 
 def project_of(
@@ -88,6 +92,18 @@ def ending(stop: Event) -> Callable[[], None]:
             raise StreamerError("this was stopped; run the same again to go on")
 
     return check
+
+
+def until(stop: Event, things: Iterable[T]) -> Iterator[T]:
+    """The same things, as long as `stop` is not set.
+
+    Raises:
+        StreamerError: it was set.
+    """
+    check = ending(stop)
+    for thing in things:
+        check()
+        yield thing
 
 
 class Project:
@@ -271,12 +287,11 @@ class Project:
         attempt = max(one.attempt for one in self.ledger.spools()) + 1
         spool = f"{RETRY}{attempt}.jsonl"
         again = write_retry(
-            progress.through(self.asked()),
+            progress.through(until(stop, self.asked())),
             index,
             self.directory / spool,
             max_requests=self._options.max_requests,
             max_bytes=self._options.max_bytes,
-            check=ending(stop),
         )
         if again.slices:
             self.ledger.plan(attempt, spool, again.digest, again.slices, retry=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO, TypeAlias, TypeGuard
 
-from streamer.api.jsonencoding import Model, Request, encode
+from streamer.api.jsonencoding import Dumpable, Request, encode
 from streamer.arguments import described
 from streamer.errors import ConfigurationError, StreamerError
 from streamer.requests.reading import RequestFile
@@ -63,7 +63,7 @@ def request_files(given: GivenFiles) -> list[RequestFile | GivenRequests]:
     """
     if isinstance(given, str | Path):
         raise ConfigurationError(f"files is a list of request files, not one; write [{str(given)!r}]")
-    if isinstance(given, Mapping | Model | bytes) or _is_file(given):
+    if isinstance(given, Mapping | Dumpable | bytes) or _is_file(given):
         raise ConfigurationError(f"files is {described(given)}; put it into a list: [...]")
     if isinstance(given, AsyncIterable):
         return [GivenRequests(given)]
@@ -199,7 +199,7 @@ class _Feed(io.RawIOBase):
 
 
 def _line(request: Request, number: int) -> bytes:
-    if not isinstance(request, Mapping | Model | bytes) or isinstance(request, type):
+    if not isinstance(request, Mapping | Dumpable | bytes) or isinstance(request, type):
         raise ConfigurationError(
             f"files[{number}] is {described(request)}; a request is a mapping or a pydantic model with custom_id and "
             "params, or its JSON as bytes"

@@ -32,10 +32,10 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 def handler(args: argparse.Namespace) -> int:
     """Ask, then cancel what has not ended."""
-    from streamer.cli.eachbatch import Change, change_each
+    from streamer.cli.eachbatch import BatchChange, change_each
     from streamer.cli.loop import run_async
 
-    change = Change("Cancel {batches}? What is done by then is kept.", _refusal, _cancel)
+    change = BatchChange("Cancel {batches}? What is done by then is kept.", _refusal, _cancel)
     return run_async(change_each(args, change))
 
 

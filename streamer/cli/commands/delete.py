@@ -33,10 +33,10 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 def handler(args: argparse.Namespace) -> int:
     """Ask, then delete what has ended."""
-    from streamer.cli.eachbatch import Change, change_each
+    from streamer.cli.eachbatch import BatchChange, change_each
     from streamer.cli.loop import run_async
 
-    change = Change("Delete {batches}? The results are gone from the API then, for good.", _refusal, _delete)
+    change = BatchChange("Delete {batches}? The results are gone from the API then, for good.", _refusal, _delete)
     return run_async(change_each(args, change))
 
 
