@@ -169,19 +169,18 @@ class _Creator:
             batch_id = await self._made_before(one)
         queue = QueueWait(self._clock, self._random)
         unknown: OutcomeUnknownError | None = None
-        for _ in range(MOST_UNKNOWN):
-            if batch_id is not None:
-                return await self._created(one, batch_id)
+        looks = 0  # for a batch that may have been made
+        while batch_id is None and looks < MOST_UNKNOWN:
             one, turned_up = await self._intended(one)
-            if turned_up:
-                one, batch_id = await self._settled(one)
-                continue
-            try:
-                batch_id = (await self._sent(one, body, progress, queue)).id
-            except OutcomeUnknownError as error:
-                unknown = error
-                log.warning("%s; looking whether a batch came of it", error, extra={"action": "settle"})
-                one, batch_id = await self._settled(one)
+            if not turned_up:
+                try:
+                    batch_id = await self._sent(one, body, progress, queue)
+                    continue
+                except OutcomeUnknownError as error:
+                    unknown = error
+                    log.warning("%s; looking whether a batch came of it", error, extra={"action": "settle"})
+            looks += 1
+            one, batch_id = await self._settled(one)
         if batch_id is not None:
             return await self._created(one, batch_id)
         unknown = unknown or OutcomeUnknownError(f"batch {one.number} was looked for and not found again and again")
@@ -194,27 +193,28 @@ class _Creator:
         async with aclosing(watch(self._client, ids, clock=self._clock, random=self._random)) as outcomes:
             await self._answered(anext(outcomes))
 
-    async def _sent(self, one: Planned, body: SpoolBody, progress: Progress, queue: QueueWait) -> Batch:
-        """The batch, once there is room for it.
+    async def _sent(self, one: Planned, body: SpoolBody, progress: Progress, queue: QueueWait) -> str | None:
+        """The id of the batch; None when there was no room for it, which was waited for.
+
+        One create and no more: while it waited, what an earlier one made may have come to be listed.
 
         Raises:
             OutcomeUnknownError: there may be a batch now; the intent stands.
             StreamerError: it was refused for good; the intent is withdrawn.
         """
-        while True:
-            try:
-                with progress:
-                    self._working(progress)
-                    return await self._client.create(body)
-            except OutcomeUnknownError:
+        try:
+            with progress:
+                self._working(progress)
+                return (await self._client.create(body)).id
+        except OutcomeUnknownError:
+            raise
+        except StreamerError as error:
+            await self._threads.run(partial(self._ledger.withdraw, one.number))
+            if isinstance(error, (AuthenticationError, ConfigurationError)):
                 raise
-            except StreamerError as error:
-                await self._threads.run(partial(self._ledger.withdraw, one.number))
-                if isinstance(error, (AuthenticationError, ConfigurationError)):
-                    raise
-                if not passes(error) or not await queue.wait(error):
-                    raise self._stopped(error) from error
-            one, _ = await self._intended(one)
+            if not passes(error) or not await queue.wait(error):
+                raise self._stopped(error) from error
+            return None
 
     async def _intended(self, one: Planned) -> tuple[Planned, bool]:
         """The intent, written down; and whether what an earlier one of this batch made may have turned up by now."""

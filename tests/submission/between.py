@@ -23,14 +23,17 @@ class Between:
         lag: seconds after which a batch is listed.
         creates: statuses it answers creates with, one after the other, and whether the API gets each all the same;
             then come the API's own answers.
+        by_api: those of the statuses that come in the API's own words.
     """
 
     lag: float = 0.0
     creates: Sequence[tuple[int, bool]] = ()
+    by_api: Sequence[int] = ()
     base_url: str = ""
     answered: list[int] = field(default_factory=list)
 
 
+REFUSED = {"type": "error", "error": {"type": "rate_limit_error", "message": "the queue is full"}}
 PAGE = "<html>something went wrong</html>"
 
 
@@ -46,6 +49,8 @@ async def standing(between: Between, upstream: str, clock: FakeClock) -> AsyncIt
             if request.method == "POST" and len(between.answered) < len(between.creates):
                 status, forwards = between.creates[len(between.answered)]
                 between.answered.append(status)
+                if status in between.by_api:
+                    return web.json_response(REFUSED, status=status)
                 if not forwards:
                     return web.Response(status=status, text=PAGE, content_type="text/html")
             headers = {name: request.headers[name] for name in ("x-api-key", "anthropic-version")}

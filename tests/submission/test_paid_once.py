@@ -111,6 +111,15 @@ async def test_what_the_first_create_made_is_no_other_batch_for_the_second(tmp_p
         assert (await client.retrieve(one.batch_id or "")).requests == 2
 
 
+@pytest.mark.parametrize("lag", [65, 80, 110, 200])
+async def test_what_is_listed_while_the_queue_is_full_is_no_batch_to_be_made_again(tmp_path: Path, lag: int) -> None:
+    """The first create is accepted and not found; the second is refused for a while, and the first is listed then."""
+    full = [(504, True), *[(429, False)] * 15]
+    async with behind(Between(lag=lag, creates=full, by_api=[429]), duration=3600) as (emulator, client, clock):
+        await created(client, project(tmp_path, clock, "a", "b"), clock)
+        assert count(emulator) == (1, 0)
+
+
 async def test_a_refusal_of_the_second_create_does_not_forget_the_first(tmp_path: Path) -> None:
     async with local() as (_, _, clock):
         ledger = Ledger(project(tmp_path, clock, "a", "b"))
