@@ -77,7 +77,7 @@ def checked(also: Collection[str]) -> frozenset[str]:
     """The words that a user gave for what is to be sent again, too.
 
     Raises:
-        ConfigurationError: one of them is a type of nothing that could be sent again.
+        ConfigurationError: one of them names no type of result or error that can be sent again.
     """
     for what in also:
         if what == SUCCEEDED:

@@ -95,6 +95,7 @@ def read_into(index: Index, files: Sequence[Path], progress_line: ProgressLine) 
 
 
 def _meant(name: str, place: PathTemplate) -> Path:
+    from streamer.disk.directory import part_of
     from streamer.errors import ConfigurationError
     from streamer.sinks.template import PLAIN
 
@@ -104,7 +105,7 @@ def _meant(name: str, place: PathTemplate) -> Path:
     by_id = place.path(name)
     if PLAIN.fullmatch(name) and by_id.is_file():
         return by_id
-    growing = by_id.with_name(by_id.name + ".part")
+    growing = part_of(by_id)
     if PLAIN.fullmatch(name) and growing.is_file():
         raise ConfigurationError(f"the results of {name} are not complete: `streamer run {name}` goes on with them")
     where = f", and no {by_id}" if PLAIN.fullmatch(name) else ""

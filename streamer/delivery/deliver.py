@@ -18,7 +18,7 @@ from streamer.delivery.intake import Intake, TooMuchError
 from streamer.delivery.options import DeliveryOptions
 from streamer.delivery.reconciliation import Reconciliation
 from streamer.delivery.recounting import are_doubtful, recounted
-from streamer.delivery.redownloads import Redownloads, may_pass
+from streamer.delivery.redownloads import RedownloadPolicy, may_pass
 from streamer.disk.failures import lacks_files
 from streamer.errors import (
     ApiError,
@@ -187,7 +187,7 @@ class _Delivery:
             IncompleteError: the downloads stopped bringing new records before that.
             StreamerError: the results cannot be had at all, or a sink failed.
         """
-        redownloads = Redownloads(random)
+        redownloads = RedownloadPolicy(random)
         intake = Intake(
             self._open,
             only=self._options.only,

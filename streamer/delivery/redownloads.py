@@ -17,7 +17,7 @@ LEAST_PAUSE = 0.1  # seconds between two downloads of the same results, whatever
 LONGEST_PAUSE = 60.0  # seconds between two downloads of the same results
 
 
-class Redownloads:
+class RedownloadPolicy:
     """What the downloads of one batch have brought lately, as far as the decision needs it."""
 
     def __init__(self, random: Random) -> None:
@@ -26,7 +26,7 @@ class Redownloads:
         self._clean = 0
 
     def __repr__(self) -> str:
-        return f"<Redownloads {self._fruitless} fruitless in a row, {self._clean} of them clean>"
+        return f"<RedownloadPolicy {self._fruitless} fruitless in a row, {self._clean} of them clean>"
 
     def pause(self, *, progressed: bool, clean: bool) -> float | None:
         """Seconds to wait before the next download; None to give up.

@@ -98,7 +98,7 @@ def until(stop: Event, things: Iterable[T]) -> Iterator[T]:
     """The same things, as long as `stop` is not set.
 
     Raises:
-        StreamerError: it was set.
+        StreamerError: `stop` was set, so the work is not done.
     """
     check = ending(stop)
     for thing in things:
@@ -208,7 +208,7 @@ class Project:
         """See that the answers take the place of nothing that the project keeps.
 
         Raises:
-            ConfigurationError: they would.
+            ConfigurationError: the target is a file or a folder of the project.
         """
         place, own = Path(target).resolve(), self.directory.resolve()
         kept = place.parent == own and place.name.startswith((NAME, REQUESTS, FIELDS, RETRY, PART, REMOVED))
@@ -222,7 +222,7 @@ class Project:
         """See that the answers take the place of no file that this project has not written.
 
         Raises:
-            ConfigurationError: they would.
+            ConfigurationError: a file is there that this project did not write.
             StorageError: what is there cannot be read.
         """
         there = output_digest(target)
@@ -305,7 +305,7 @@ class Project:
         """See that files of a project are not there without its ledger, which is made before them.
 
         Raises:
-            ConfigurationError: they are.
+            ConfigurationError: request files are there and no ledger.
         """
         there = self._own_files()
         if there and not self.ledger.path.exists():
@@ -323,7 +323,7 @@ class Project:
         """See that no other project has sent these requests, unless somebody named this one for them.
 
         Raises:
-            ConfigurationError: one has.
+            ConfigurationError: another project has sent the same requests.
         """
         if adopting or self._options.project is not None:
             return

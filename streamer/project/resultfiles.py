@@ -8,15 +8,16 @@ and held against what is there whenever it is read.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 from streamer.answers.contents import Contents, digest_of_ids
 from streamer.answers.index import Index
-from streamer.disk.directory import part_of
-from streamer.errors import ConfigurationError, StorageError
+from streamer.disk.directory import Directory, part_of
+from streamer.disk.growingfile import open_alone
+from streamer.errors import ConfigurationError, InUseError, StorageError
 from streamer.progress import Progress
 from streamer.report import Outcome
 from streamer.requests.spool import read_spool
@@ -137,12 +138,14 @@ class ResultFiles:
     def accept(self, odd: ReadBack) -> None:
         """Take a `.part` for the whole: every request has its answer in it."""
         final = self.final(odd.batch.batch_id or "")
-        part_of(final).replace(final)
-        directory = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        with ExitStack() as stack:
+            directory = Directory(final.parent)
+            stack.callback(directory.close)
+            part = open_alone(directory, part_of(final).name)
+            if part is None:
+                raise InUseError(f"{part_of(final)} was taken by another process; let it finish and run the same again")
+            stack.callback(part.close)
+            directory.make_final(part.fileno(), final, replace=False)
         if odd.whole is not None:
             self._ledger.hold(odd.batch.number, odd.whole)
 

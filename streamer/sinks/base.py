@@ -68,7 +68,7 @@ class PartWriter(Writer):
 
 
 class Sink(ABC):
-    """Where the records of batches go. A new sink is one class, one file, one entry point (`streamer.sinks`).
+    """Where the records of batches go. A new one is a file: a sink, its writer, an entry point (`streamer.sinks`).
 
     What it has of a batch is said by the writer that `open` gives: `Writer.destination`, `Writer.held` and
     `Writer.committed`.
@@ -78,11 +78,20 @@ class Sink(ABC):
             wrapped in a `CheckpointedSink`, which remembers it for them.
 
     Example:
-        >>> class Count(Sink):
-        ...     total = 0
+        >>> class CountWriter(Writer):
+        ...     records = 0
         ...
+        ...     async def write(self, block: Block) -> None:
+        ...         self.records += len(block)
+        ...
+        ...     async def commit(self) -> None:
+        ...         print(self.records)
+        ...
+        ...     async def close(self) -> None:
+        ...         pass
+        >>> class Count(Sink):
         ...     async def open(self, batch: Batch) -> Writer:
-        ...         return CountWriter(self)
+        ...         return CountWriter(Tally())
     """
 
     durable: bool = False

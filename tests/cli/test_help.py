@@ -26,6 +26,7 @@ COMMANDS = (
     "show",
     "cancel",
     "delete",
+    "status",
     "cost",
     "serve",
     "completion",

@@ -12,7 +12,7 @@ import pytest
 from streamer.api.client import Client
 from streamer.api.options import ClientOptions
 from streamer.api.retry import LEAST_WAIT, Failure, Operation, RetryPolicy, decide
-from streamer.delivery.redownloads import Redownloads
+from streamer.delivery.redownloads import RedownloadPolicy
 from streamer.watching.roster import Ended, Lost
 from streamer.watching.watch import WatchOptions, watch
 from tests.api.servers import Reply, Routes, Seen, batch, refusal, reply
@@ -181,5 +181,5 @@ def test_no_retry_comes_at_once_whatever_the_jitter_and_the_server_say(failure: 
 
 
 def test_no_download_of_the_same_results_comes_at_once() -> None:
-    redownloads = Redownloads(Random(1))
+    redownloads = RedownloadPolicy(Random(1))
     assert min(redownloads.pause(progressed=True, clean=False) or 0.0 for _ in range(1000)) >= 0.1
